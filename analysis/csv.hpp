@@ -1,0 +1,53 @@
+// A comma-separated file with a header, read line by line: fields trimmed, `#` lines skipped, no
+// quoting.
+#pragma once
+
+#include <cstdint>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dfascale::fit {
+
+/// Reads one row at a time; every mistake is an InputError that names FILE:LINE.
+class CsvReader {
+ public:
+  /// Opens the file and reads its header (codes no_such_file, empty_file).
+  explicit CsvReader(const std::string& path);
+
+  /// Index of a column of the header, or nothing.
+  std::optional<std::size_t> column(std::string_view name) const;
+  /// Same, but the file must have it (code missing_column).
+  std::size_t required_column(std::string_view name) const;
+
+  /// Moves to the next row; false at the end.  A wrong number of fields is a bad_row.
+  bool next();
+
+  /// Text of a field of this row.
+  std::string_view text(std::size_t column) const { return fields_[column]; }
+  /// Number in a field; nothing when blank (code bad_number).
+  std::optional<double> number(std::size_t column) const;
+
+  /// FILE:LINE of this row.
+  std::string place() const;
+  const std::string& path() const { return path_; }
+
+ private:
+  bool read_line();
+  void split();
+
+  std::string path_;
+  std::vector<char> buffer_;
+  std::ifstream file_;
+  std::string line_;
+  std::int64_t line_number_ = 0;
+  std::vector<std::string> header_;
+  std::vector<std::string_view> fields_;  ///< into line_
+};
+
+/// A number as files hold it (C locale; nan, inf, -inf in any case), or nothing if it is none.
+std::optional<double> parse_number(std::string_view text);
+
+}  // namespace dfascale::fit

@@ -1,0 +1,116 @@
+// The frontiers under every accounting on one axis: the paper's N D rules, exact FLOP, and measured
+// time as the FLOP that the device could have done in it (seconds x peak).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "analysis/figures.hpp"
+#include "analysis/gnuplot.hpp"
+#include "analysis/text.hpp"
+
+namespace dfascale::fit {
+namespace {
+
+struct Panel {
+  const char* title;
+  std::vector<Method> methods;  ///< x in ln FLOP
+};
+
+/// Runs with device-seconds turned into FLOP by the peak of their device; empty if any lacks one.
+std::vector<InputRun> seconds_as_flop(const Options& options) {
+  std::vector<InputRun> runs = read_inputs(options);
+  for (InputRun& run : runs) {
+    if (!run.peak_flops) return {};
+    for (InputRow& row : run.rows) row.cost *= *run.peak_flops;
+  }
+  return runs;
+}
+
+/// The frontiers under one accounting; no methods where the files lack its column.
+Panel panel(const char* title, Options options, Accounting accounting) {
+  Panel out{title, {}};
+  options.accounting = accounting;
+  options.surface = Surface::skipped;
+  Warnings seen_before;
+  try {
+    std::vector<InputRun> runs =
+        accounting == Accounting::seconds ? seconds_as_flop(options) : read_inputs(options);
+    if (!runs.empty())
+      out.methods =
+          fit_methods(clean_runs(std::move(runs), options, seen_before), options, seen_before);
+  } catch (const InputError&) {
+    // this accounting does not apply to these files; the others still do
+  }
+  return out;
+}
+
+/// Ranges over all panels, in PF-days and nat.
+struct Ranges {
+  double low_x = std::numeric_limits<double>::infinity(), high_x = 0;
+  double low_y = low_x, high_y = 0;
+
+  void cover(double C, double L) {
+    low_x = std::min(low_x, C);
+    high_x = std::max(high_x, C);
+    low_y = std::min(low_y, L);
+    high_y = std::max(high_y, L);
+  }
+};
+
+std::string lines_of(const Panel& panel, const std::vector<const Method*>& order, Figure& figure,
+                     Ranges& ranges) {
+  std::string plots;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto method = std::find_if(panel.methods.begin(), panel.methods.end(),
+                                     [&](const Method& m) { return m.name == order[i]->name; });
+    if (method == panel.methods.end() || method->fits.frontier.trimmed().empty()) continue;
+    std::vector<std::string> rows;
+    for (const FrontierPoint& p : method->fits.frontier.trimmed()) {
+      const double C = std::exp(p.x) / pf_day, L = std::exp(p.y);
+      rows.push_back(fmt::format("{:.7g} {:.7g}", C, L));
+      ranges.cover(C, L);
+    }
+    plots += fmt::format("{}{} with linespoints lw 2 lc rgb \"{}\" pt {} ps 0.7 pi {} title '{}'",
+                         plots.empty() ? "" : ", \\\n    ", figure.data(rows), look(i).colour,
+                         look(i).point, std::max<std::size_t>(1, rows.size() / 6),
+                         escaped(display_name(method->name)));
+  }
+  return plots;
+}
+
+}  // namespace
+
+Drawn draw_accountings(const Results& results, const std::filesystem::path& folder) {
+  const std::vector<Panel> panels = [&] {
+    std::vector<Panel> list;
+    list.push_back(panel("paper: 6ND, 4ND, 2ND", results.options, Accounting::paper));
+    list.push_back(panel("optimistic: 2ND for DFA", results.options, Accounting::optimistic));
+    list.push_back(panel("exact FLOP", results.options, Accounting::exact));
+    list.push_back(panel("measured seconds x peak", results.options, Accounting::seconds));
+    return list;
+  }();
+  if (panels.back().methods.empty() || panels[2].methods.empty()) {
+    remove_figure(folder, "accountings");
+    return Drawn::nothing_to_show;
+  }
+  Figure figure("accountings", 700);
+  Ranges ranges;
+  std::string commands;
+  for (const Panel& p : panels)
+    commands += fmt::format("  set title \"{}\" offset 0,-0.6\n  plot {}\n", p.title,
+                            lines_of(p, ordered_methods(results), figure, ranges));
+  figure.draw(axes_style());
+  figure.draw(fmt::format(
+      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.95 spacing 0.09,0.14\n"
+      "  set logscale xy\n  set format x \"10^{{%T}}\"\n  set xlabel \"PF-days\" offset 0,0.5\n"
+      "  set ylabel \"loss [nat/token]\" offset 1,0\n  set key bottom left Left reverse samplen 3\n"
+      "  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}",
+      ranges.low_x / 1.3, ranges.high_x * 1.3, ranges.low_y * 0.98, ranges.high_y * 1.02,
+      tick_command('y', log_ticks(ranges.low_y * 0.98, ranges.high_y * 1.02))));
+  figure.draw(commands + "  unset multiplot\n");
+  return figure.render(folder) ? Drawn::yes : Drawn::no_gnuplot;
+}
+
+}  // namespace dfascale::fit

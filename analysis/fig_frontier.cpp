@@ -1,0 +1,156 @@
+// Figure 3: loss against compute.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "analysis/figures.hpp"
+#include "analysis/gnuplot.hpp"
+#include "analysis/text.hpp"
+
+namespace dfascale::fit {
+namespace {
+
+/// Builds the plot command and the ranges as curves are added.
+class FrontierFigure {
+ public:
+  explicit FrontierFigure(const Results& results) : results_(results) {}
+
+  Drawn draw(const std::filesystem::path& folder) {
+    const auto methods = ordered_methods(results_);
+    for (std::size_t i = 0; i < methods.size(); ++i) add_runs(*methods[i], look(i));
+    for (std::size_t i = 0; i < methods.size(); ++i) add_fits(*methods[i], look(i));
+    for (std::size_t i = 0; i < methods.size(); ++i) add_frontier(*methods[i], look(i));
+    for (std::size_t i = 0; i < methods.size(); ++i) add_offset(*methods[i], look(i));
+    if (!(high_y_ > 0)) return Drawn::nothing_to_show;
+    plot("keyentry with lines lw 1.4 dt 2 lc rgb \"#666666\" title 'power law, extrapolated'");
+    plot("keyentry with lines lw 0.8 lc rgb \"#999999\" title 'single runs'");
+    const double pad = std::max(1.01, std::pow(high_y_ / low_y_, 0.03));
+    const double unit = results_.compute_unit();
+    figure_.draw(axes_style());
+    figure_.draw(fmt::format(
+        "  set logscale xy\n  set format x \"10^{{%T}}\"\n"
+        "  set xlabel \"compute C [{}]\"\n  set ylabel \"{} loss [nat/token]\"\n"
+        "  set key tmargin center horizontal Left reverse samplen 3.5 maxcols 2 width -7 spacing "
+        "1.2\n"
+        "  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}  plot {}\n",
+        compute_unit_name(results_),
+        results_.options.loss == Loss::train ? "training" : "validation",
+        std::exp(low_x_ - 0.3) / unit, std::exp(high_x_ + 0.3) / unit, low_y_ / pad, high_y_ * pad,
+        tick_command('y', log_ticks(low_y_ / pad, high_y_ * pad)), plots_));
+    return figure_.render(folder) ? Drawn::yes : Drawn::no_gnuplot;
+  }
+
+ private:
+  std::string row(double x, double y) const {
+    return fmt::format("{:.7g} {:.7g}", std::exp(x) / results_.compute_unit(), std::exp(y));
+  }
+  void plot(const std::string& text) { plots_ += (plots_.empty() ? "" : ", \\\n    ") + text; }
+  /// Frontiers and fits set the range of the picture, not the steep first part of the runs.
+  void cover(double x, double y) {
+    low_x_ = std::min(low_x_, x);
+    high_x_ = std::max(high_x_, x);
+    low_y_ = std::min(low_y_, std::exp(y));
+    high_y_ = std::max(high_y_, std::exp(y));
+  }
+
+  void add_runs(const Method& method, const Look& look) {
+    std::vector<std::string> lines, dots;
+    for (const BinnedRun& run : method.runs) {
+      const std::vector<double> y = run.y();
+      for (std::size_t i = 0; i < run.grid.size(); ++i)
+        lines.push_back(
+            row(grid_centre(run.grid[i], results_.options.bin), run.at_grid.value(i, y)));
+      if (run.is_curve()) {
+        lines.push_back("");
+        continue;
+      }
+      for (const Bin& bin : run.bins) dots.push_back(row(bin.x, bin.y));
+    }
+    if (!lines.empty())
+      plot(fmt::format("{} with lines lw 0.8 lc rgb \"{}\" notitle", figure_.data(lines),
+                       look.tint));
+    if (!dots.empty())
+      plot(fmt::format("{} with points pt {} ps 0.4 lc rgb \"{}\" notitle", figure_.data(dots),
+                       look.point, look.tint));
+  }
+
+  void add_frontier(const Method& method, const Look& look) {
+    const auto points = method.fits.frontier.trimmed();
+    if (points.empty()) return;
+    std::vector<std::string> rows;
+    for (const FrontierPoint& p : points) {
+      rows.push_back(row(p.x, p.y));
+      cover(p.x, p.y);
+    }
+    const bool joined = method.fits.frontier.mode == Mode::curve;
+    plot(fmt::format("{} with {} lw 2.5 lc rgb \"{}\" pt {} ps 0.7 pi {} title '{}'",
+                     figure_.data(rows), joined ? "linespoints" : "points", look.colour, look.point,
+                     joined ? std::max<std::size_t>(1, points.size() / 8) : 1,
+                     escaped(display_name(method.name)) + law_text(method)));
+  }
+
+  /// ": L = (C / C_c)^alpha" with the numbers of the power fit, for the key.
+  std::string law_text(const Method& method) const {
+    const Curve& curve = method.fits.power.curve;
+    const auto log_C_c = log10_C_c(curve, results_.compute_unit());
+    if (!method.fits.power.has_curve() || !log_C_c) return "";
+    return fmt::format(": L = (C / {})^{{{}}}", power_of_ten(*log_C_c), fixed(curve.alpha, 3));
+  }
+
+  bool offset_is_used(const Method& method) const {
+    return std::any_of(results_.comparisons.begin(), results_.comparisons.end(),
+                       [&](const Comparison& c) {
+                         return c.model == Model::offset &&
+                                (c.method == method.name || c.reference == method.name);
+                       });
+  }
+
+  void add_fits(const Method& method, const Look& look) {
+    const auto points = method.fits.frontier.trimmed();
+    const PowerFit& power = method.fits.power;
+    if (points.empty() || !power.has_curve()) return;
+    const double first = points.front().x;
+    const double last = points.back().x + results_.options.horizon * std::log(10.0);
+    add_curve(power.curve, first, last, look.colour, look.dash == 1 ? 2 : look.dash, "notitle");
+  }
+
+  /// The curve with irreducible loss, where an outcome rests on it.
+  void add_offset(const Method& method, const Look& look) {
+    if (!offset_is_used(method)) return;
+    const auto points = method.fits.frontier.trimmed();
+    const double last = points.back().x + results_.options.horizon * std::log(10.0);
+    const Curve& curve = method.fits.offset.curve;
+    add_curve(curve, points.front().x, last, look.colour, 1,
+              fmt::format("title '{}: L = {} + (C/C_c)^{{{}}}'", escaped(display_name(method.name)),
+                          fixed(curve.E, 2), fixed(curve.alpha, 3)));
+  }
+
+  void add_curve(const Curve& curve, double first, double last, const char* colour, int dash,
+                 const std::string& title) {
+    std::vector<std::string> rows;
+    constexpr int steps = 60;
+    for (int i = 0; i <= steps; ++i) {
+      const double x = first + (last - first) * i / steps;
+      rows.push_back(row(x, curve.log_loss(x)));
+    }
+    cover(last, curve.log_loss(last));
+    plot(fmt::format("{} with lines lw 1.4 dt {} lc rgb \"{}\" {}", figure_.data(rows), dash,
+                     colour, title));
+  }
+
+  const Results& results_;
+  Figure figure_{"fig3_frontier", 620};
+  std::string plots_;
+  double low_x_ = std::numeric_limits<double>::infinity(), high_x_ = -low_x_;
+  double low_y_ = low_x_, high_y_ = 0;
+};
+
+}  // namespace
+
+Drawn draw_frontier(const Results& results, const std::filesystem::path& folder) {
+  return FrontierFigure(results).draw(folder);
+}
+
+}  // namespace dfascale::fit

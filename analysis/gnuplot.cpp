@@ -1,0 +1,129 @@
+// Scripts, their execution, and the colours.
+#include "analysis/gnuplot.hpp"
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cmath>
+
+#include "analysis/output.hpp"
+
+extern char** environ;  // NOLINT: POSIX names it
+
+namespace dfascale::fit {
+namespace {
+
+/// Colours that stay apart for colour-blind readers (after Okabe and Ito); lightness differs as
+/// well.
+constexpr std::array<Look, 8> looks = {{{"#0a4c86", "#9cc0df", 1, 7},
+                                        {"#d55e00", "#f4bd94", 2, 5},
+                                        {"#009e73", "#99d8c7", 4, 9},
+                                        {"#b0468c", "#e3bcd5", 3, 13},
+                                        {"#e69f00", "#f5d999", 5, 11},
+                                        {"#56b4e9", "#bbe1f6", 2, 4},
+                                        {"#222222", "#bbbbbb", 3, 6},
+                                        {"#8a6d3b", "#d6c8a9", 4, 8}}};
+
+int run_gnuplot(const std::filesystem::path& folder, const std::string& script) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  std::string program = "gnuplot", argument = script;
+  std::array<char*, 3> arguments = {program.data(), argument.data(), nullptr};
+  pid_t child = 0;
+  const int failed = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 127;
+  if (failed == 0 && waitpid(child, &status, 0) < 0) status = 127;
+  return failed != 0 ? failed : status;
+}
+
+}  // namespace
+
+const Look& look(std::size_t i) { return looks[i % looks.size()]; }
+
+Figure::Figure(std::string name, int height) : name_(std::move(name)), height_(height) {}
+
+std::string Figure::data(const std::vector<std::string>& rows) {
+  std::string name = fmt::format("$data{}", ++block_count_);
+  blocks_ += name + " << EOD\n";
+  for (const std::string& row : rows) blocks_ += row + "\n";
+  blocks_ += "EOD\n";
+  return name;
+}
+
+std::string Figure::script() const {
+  return fmt::format(
+      "# gnuplot {0}.gp   draws {0}.png and {0}.svg\n{1}"
+      "do for [kind in \"png svg\"] {{\n"
+      "  if (kind eq \"png\") {{\n"
+      "    set terminal pngcairo size 1800,{2} font \"DejaVu Sans,13\" fontscale 2 linewidth 2 "
+      "pointscale 2 background \"white\" enhanced\n"
+      "  }} else {{\n"
+      "    set terminal svg size 900,{3} font \"DejaVu Sans,13\" linewidth 1 background \"white\" "
+      "enhanced\n"
+      "  }}\n"
+      "  set output \"{0}.\".kind\n{4}"
+      "  unset output\n}}\n",
+      name_, blocks_, 2 * height_, height_, commands_);
+}
+
+bool Figure::render(const std::filesystem::path& folder) const {
+  remove_figure(folder, name_);
+  const std::string file = name_ + ".gp";
+  write_file(folder / file, script());
+  return run_gnuplot(folder, file) == 0;
+}
+
+std::string axes_style() {
+  return "  set border 3 lc rgb \"#444444\"\n  set tics nomirror out\n"
+         "  set grid lc rgb \"#c8c8c8\" lw 0.6 dt 3\n  set rmargin 4\n";
+}
+
+void remove_figure(const std::filesystem::path& folder, const std::string& name) {
+  for (const char* ending : {".gp", ".png", ".svg"}) {
+    std::error_code ignored;  // there was none: fine
+    std::filesystem::remove(folder / (name + ending), ignored);
+  }
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("_^{}@&~\\").find(c) != std::string_view::npos) out += '\\';
+    if (c == '\'') out += '\'';
+    out += c;
+  }
+  return out;
+}
+
+std::vector<double> log_ticks(double low, double high) {
+  const auto within = [&](double v) { return v >= low * 0.999999 && v <= high * 1.000001; };
+  const auto whole = [](double v) { return static_cast<int>(std::floor(v)); };
+  for (const auto& pattern :
+       {std::vector<double>{1}, {1, 3}, {1, 2, 5}, {1, 1.5, 2, 3, 4, 5, 6, 8}}) {
+    std::vector<double> ticks;
+    for (int decade = whole(std::log10(low)); decade <= whole(std::log10(high)); ++decade)
+      for (const double digit : pattern)
+        if (within(digit * std::pow(10, decade))) ticks.push_back(digit * std::pow(10, decade));
+    if (ticks.size() >= 4) return ticks;
+  }
+  double step = std::pow(10, std::floor(std::log10(high - low)));
+  for (const double part : {0.5, 0.4, 0.5, 0.5})
+    if ((high - low) / step < 4) step *= part;
+  std::vector<double> ticks;
+  for (int i = whole(low / step); i <= whole(high / step); ++i)
+    if (within(i * step)) ticks.push_back(i * step);
+  return ticks;
+}
+
+std::string tick_command(char axis, const std::vector<double>& places) {
+  std::string text = fmt::format("  set {}tics (", axis);
+  for (std::size_t i = 0; i < places.size(); ++i)
+    text += fmt::format("{}\"{:.4g}\" {:.10g}", i ? ", " : "", places[i], places[i]);
+  return text + ")\n";
+}
+
+}  // namespace dfascale::fit

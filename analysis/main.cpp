@@ -1,0 +1,29 @@
+// dfascale-fit: reads training runs, fits the scaling laws L(C), compares methods, writes a folder
+// of results.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "analysis/issue.hpp"
+#include "analysis/options.hpp"
+#include "analysis/output.hpp"
+#include "analysis/results.hpp"
+
+int main(int argc, char** argv) {
+  using namespace dfascale::fit;
+  try {
+    const Options options = parse_options(argc, argv);
+    const Results results = analyse(options);
+    write_outputs(results);
+    return results.any_fit() ? 0 : 4;
+  } catch (const UsageExit& usage) {
+    return usage.status;
+  } catch (const InputError& error) {
+    fmt::print(stderr, "dfascale-fit: {}\n", error.what());
+    return 3;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "dfascale-fit: unexpected failure: {}\n", error.what());
+    return 1;
+  }
+}

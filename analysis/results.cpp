@@ -1,0 +1,69 @@
+// The whole analysis in its order.
+#include "analysis/results.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace dfascale::fit {
+
+bool Results::any_fit() const {
+  return std::any_of(methods.begin(), methods.end(),
+                     [](const Method& method) { return method.fits.power.has_curve(); });
+}
+
+const Method* Results::find(std::string_view name) const {
+  const auto found = std::find_if(methods.begin(), methods.end(),
+                                  [&](const Method& method) { return method.name == name; });
+  return found == methods.end() ? nullptr : &*found;
+}
+
+const Bootstrap& Results::bootstrap_of(const Method& method) const {
+  return bootstraps[static_cast<std::size_t>(&method - methods.data())];
+}
+
+Results analyse(const Options& options) {
+  Results results;
+  results.options = options;
+  const std::vector<Run> runs = clean_runs(read_inputs(options), options, results.warnings);
+  results.methods = fit_methods(runs, options, results.warnings);
+  for (const Method& method : results.methods)
+    results.bootstraps.push_back(bootstrap(method, options));
+  const Method* reference = results.find(options.reference);
+  if (!reference) {
+    results.warnings.push_back({"no_reference", options.reference, "", {}});
+    return results;
+  }
+  for (const Method& method : results.methods)
+    if (&method != reference)
+      results.comparisons.push_back(compare({method, results.bootstrap_of(method)},
+                                            {*reference, results.bootstrap_of(*reference)}, options,
+                                            results.warnings));
+  return results;
+}
+
+std::optional<double> log10_C_c(const Curve& curve, double compute_unit) {
+  const auto log = curve.log_C_c();
+  if (!log) return std::nullopt;
+  return (*log - std::log(compute_unit)) / std::log(10.0);
+}
+
+std::optional<double> C_c(const std::optional<double>& log10_C_c) {
+  if (!log10_C_c || !(std::abs(*log10_C_c) < 300)) return std::nullopt;
+  return std::pow(10.0, *log10_C_c);
+}
+
+std::optional<Interval> alpha_interval(const Bootstrap& bootstrap) {
+  return interval_of(bootstrap, [](const Replicate& r) {
+    return r.power.has_curve() ? r.power.curve.alpha : std::numeric_limits<double>::quiet_NaN();
+  });
+}
+
+std::optional<Interval> log10_C_c_interval(const Bootstrap& bootstrap, double compute_unit) {
+  return interval_of(bootstrap, [&](const Replicate& r) {
+    const auto value = r.power.has_curve() ? log10_C_c(r.power.curve, compute_unit) : std::nullopt;
+    return value.value_or(std::numeric_limits<double>::quiet_NaN());
+  });
+}
+
+}  // namespace dfascale::fit

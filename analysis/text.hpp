@@ -1,0 +1,33 @@
+// Words and numbers as people read them: method names, powers of ten, intervals.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "analysis/results.hpp"
+
+namespace dfascale::fit {
+
+/// bp -> BP, dfa -> DFA, shallow -> Shallow; other names as they are.
+std::string display_name(std::string_view method);
+
+/// 0.517, 3.9×10⁴: `digits` significant ones; "–" for nothing.
+std::string pretty(const std::optional<double>& value, int digits = 3);
+/// -0.0705 with fixed decimals; "–" for nothing.
+std::string fixed(const std::optional<double>& value, int decimals);
+/// "−0.0705 (−0.0712 to −0.0698)".
+std::string fixed_with(double value, const std::optional<Interval>& interval, int decimals);
+/// 10^x as 3.9×10⁴, for any x; plain where that is readable.
+std::string power_of_ten(double log10_value);
+
+/// What C is under the accounting, in one sentence.
+std::string accounting_sentence(const Options& options);
+/// "PF-days" or "device-seconds".
+std::string compute_unit_name(const Results& results);
+
+/// The methods, the reference first, then the paper's, then the others by name.
+std::vector<const Method*> ordered_methods(const Results& results);
+std::string joined(const std::vector<std::string>& words);
+
+}  // namespace dfascale::fit

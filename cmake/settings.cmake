@@ -1,0 +1,35 @@
+# Compiler settings shared by every target, and the helper that makes a folder a library.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+add_library(dfascale_settings INTERFACE)
+# -fno-math-errno: sqrt vectorises.  No -ffast-math: results stay those of the written order (docs/numerics.md).
+target_compile_options(dfascale_settings INTERFACE
+  -Wall -Wextra -fopenmp-simd -fno-math-errno
+  $<$<CONFIG:Release,RelWithDebInfo>:-O3>
+  $<$<BOOL:${DFASCALE_NATIVE}>:-march=native>
+  $<$<BOOL:${DFASCALE_WERROR}>:-Werror>)
+target_include_directories(dfascale_settings INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+if(DFASCALE_SANITIZE)
+  # GCC's manual: -Wmaybe-uninitialized gives false alarms under sanitizers.
+  target_compile_options(dfascale_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+    -fsanitize=${DFASCALE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(dfascale_settings INTERFACE -fsanitize=${DFASCALE_SANITIZE})
+endif()
+if(DFASCALE_COVERAGE)
+  target_compile_options(dfascale_settings INTERFACE --coverage)
+  target_link_options(dfascale_settings INTERFACE --coverage)
+endif()
+
+# dfascale_library(NAME SOURCES ... USES ...): the folder's static library dfascale_NAME, warnings and options applied.
+function(dfascale_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES;PRIVATE_USES" ${ARGN})
+  add_library(dfascale_${name} STATIC ${arg_SOURCES})
+  target_link_libraries(dfascale_${name} PUBLIC dfascale_settings ${arg_USES} PRIVATE ${arg_PRIVATE_USES})
+endfunction()

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""A sweep's results as Markdown: a table per method, best first, and the best of each rule.
+
+    jobs/sweep_table.py STUDY_FOLDER > docs/quickstart_sweep.md
+"""
+import json
+import re
+import sys
+from pathlib import Path
+
+SHOWN = ["learning_rate", "init_std", "block_lr_multiplier", "feedback_scale", "embedding"]
+
+
+def deck_values(path):
+    values = {}
+    for line in path.read_text().splitlines():
+        found = re.match(r"(\w+) = (.*)", line)
+        if found:
+            values.setdefault(found[1], found[2].strip('"'))
+    return values
+
+
+def runs_of(folder):
+    for record in sorted(folder.glob("runs/*/run.json")):
+        run = json.loads(record.read_text())
+        deck = deck_values(record.parent / "deck.toml")
+        loss = run.get("results", {}).get("val_loss") if run["outcome"] == "done" else None
+        rule = deck["name"]  # of [rule], which comes before [run]
+        if deck.get("train_projector") == "true":
+            rule += ", projector trained"
+        size = f"{deck['layers']} x {deck['width']}"
+        yield rule, size, loss, deck
+
+
+def main():
+    folder = Path(sys.argv[1])
+    groups = {}
+    for rule, size, loss, deck in runs_of(folder):
+        groups.setdefault((rule, size), []).append((loss is None, loss, deck))
+    if not groups:
+        sys.exit(f"{folder}: no runs; expected the folder of a study, with runs/NAME/run.json")
+    print("# The quickstart's sweep\n")
+    print(f"Written by `jobs/sweep_table.py` from the runs of `inputs/{folder.name}.toml`; do not edit. Validation loss "
+          "in nats at the end of each run, best first.")
+    for (rule, size), runs in sorted(groups.items()):
+        runs.sort(key=lambda run: (run[0], run[1]))
+        keys = [key for key in SHOWN if key in runs[0][2]]
+        tokens = int(runs[0][2]["tokens"])
+        print(f"\n## {rule}: {size}, {tokens:,} tokens\n")
+        print("| " + " | ".join(keys) + " | loss |\n|" + "---|" * (len(keys) + 1))
+        for failed, loss, deck in runs:
+            print("| " + " | ".join(deck[key] for key in keys) + f" | {'not done' if failed else f'{loss:.4f}'} |")
+
+
+if __name__ == "__main__":
+    main()

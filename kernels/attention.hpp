@@ -1,0 +1,28 @@
+// Causal multi-head softmax attention (SPEC section 1), blocked so that no [T, T] matrix of all
+// heads is ever stored. qkv (B*T, 3*D): columns q, k, v; head i owns columns i*D/H .. (i+1)*D/H of
+// each third.
+#pragma once
+
+#include "kernels/device.hpp"
+#include "kernels/gemm.hpp"
+#include "kernels/span.hpp"
+
+namespace dfascale {
+
+struct AttentionShape {
+  std::int64_t sequences, context, width, heads;
+};
+
+/// Floats of scratch that forward and backward need, whatever the number of sequences and heads.
+std::int64_t attention_scratch(const AttentionShape& shape);
+
+/// out (B*T, D) = softmax(q k^T / sqrt(D/H), causal) v; overwritten.
+void attention_forward(const Device& on, Gemm& gemm, Mat out, ConstMat qkv,
+                       const AttentionShape& shape, Vec scratch);
+
+/// dqkv (B*T, 3*D) overwritten, from dout (B*T, D) and qkv.  Computes the probabilities again,
+/// exactly as forward did.
+void attention_backward(const Device& on, Gemm& gemm, Mat dqkv, ConstMat dout, ConstMat qkv,
+                        const AttentionShape& shape, Vec scratch);
+
+}  // namespace dfascale

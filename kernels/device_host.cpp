@@ -1,0 +1,63 @@
+// The device of a host build: host memory, in huge pages where the system gives them.
+#include <omp.h>
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "kernels/device.hpp"
+#include "kernels/launch/runtime.hpp"
+
+namespace dfascale {
+
+struct DeviceScope::State {
+  launch::Runtime runtime;
+};
+
+namespace {
+
+/// One thread per rank, unless the user asks for more by OMP_NUM_THREADS.
+int threads_per_rank() {
+  const char* asked = std::getenv("OMP_NUM_THREADS");
+  const int threads = asked != nullptr ? std::max(1, std::atoi(asked)) : 1;
+  omp_set_num_threads(threads);
+  return threads;
+}
+
+}  // namespace
+
+DeviceScope::DeviceScope(int) : state_(new State{launch::Runtime(threads_per_rank(), 0)}) {}
+DeviceScope::~DeviceScope() = default;
+
+std::string backend_name() { return "host, " + launch::runtime_name(); }
+
+void* device_allocate(std::size_t bytes) {
+  constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
+  const std::size_t alignment = bytes >= huge_page ? huge_page : line;
+  const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void* memory = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
+  if (memory == nullptr) {
+    fail(Exit::device,
+         "no memory for {} bytes ({:.1f} GiB): use more ranks, a smaller micro-batch or a smaller "
+         "model",
+         bytes, static_cast<double>(bytes) * 0x1p-30);
+  }
+  if (alignment == huge_page)
+    madvise(memory, rounded, MADV_HUGEPAGE);  // a refusal costs speed only
+  return memory;
+}
+
+void device_free(void* memory) { std::free(memory); }
+
+void copy_to_device(const Device&, void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void copy_to_host(const Device&, void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void fence(const Device&) { launch::wait(); }
+
+}  // namespace dfascale

@@ -1,0 +1,61 @@
+// Matrix products: the one facade in front of vendor libraries.
+// gemm_onednn.cpp (CPUs), gemm_cublaslt.cpp (GPUs) and gemm_reference.cpp (a loop, the oracle of
+// both) implement it.
+#pragma once
+
+#include <memory>
+
+#include "kernels/device.hpp"
+#include "kernels/span.hpp"
+
+namespace dfascale {
+
+class Profile;
+
+/// An operand as stored, or turned (transposed).
+enum class Side { plain, turned };
+
+/// C = alpha * op(A) op(B) + beta * C [+ bias on every row], all row-major, any stride >= cols.
+/// op(A) is (C.rows x k), op(B) is (k x C.cols); bias has C.cols elements or none.  beta is 0 or 1.
+struct Product {
+  Mat c;
+  ConstMat a;
+  Side a_side = Side::plain;
+  ConstMat b;
+  Side b_side = Side::plain;
+  Into into = Into::overwrite;
+  float alpha = 1.0f;
+  ConstVec bias = {};
+};
+
+/// Runs products; caches the library's primitives by shape, so it lives as long as the trainer
+/// does.
+class Gemm {
+ public:
+  explicit Gemm(const Device& on);
+  ~Gemm();
+  Gemm(const Gemm&) = delete;
+  Gemm& operator=(const Gemm&) = delete;
+
+  /// Queues the product.  Throws Error(Exit::device) with shapes and the library's message on
+  /// failure.
+  void operator()(const Product& product);
+
+  /// Every product is timed by this profile, until nullptr ends it.
+  void watch(Profile* profile) { profile_ = profile; }
+
+  /// "oneDNN 2.6.3 (1 thread)"
+  static std::string library();
+
+ private:
+  void run(const Product& product);
+
+  struct State;
+  std::unique_ptr<State> state_;
+  Profile* profile_ = nullptr;
+};
+
+/// The same by a plain loop with sums in double; slow, for tests and small shapes.
+void gemm_reference(const Product& product);
+
+}  // namespace dfascale

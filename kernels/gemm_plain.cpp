@@ -1,0 +1,16 @@
+// The GEMM facade without a library: every product by the reference loop.  Slow; for machines
+// without oneDNN.
+#include "kernels/gemm.hpp"
+
+namespace dfascale {
+
+struct Gemm::State {};
+
+Gemm::Gemm(const Device&) {}
+Gemm::~Gemm() = default;
+
+void Gemm::run(const Product& product) { gemm_reference(product); }
+
+std::string Gemm::library() { return "reference loop, sums in double"; }
+
+}  // namespace dfascale

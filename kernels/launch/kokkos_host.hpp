@@ -1,0 +1,138 @@
+// The vocabulary of kernels/launch.hpp on hosts: Kokkos (Serial, OpenMP) deals out rows and chunks,
+// and loops within them are vectorised by `omp simd`.  No team overhead: a row is worked on by one
+// thread.
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <algorithm>
+#include <string>
+
+#define DFASCALE_KERNEL [=]
+
+namespace dfascale {
+namespace launch {
+
+using Space = Kokkos::DefaultHostExecutionSpace;
+using Range = Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>;
+
+/// Kokkos wants a std::string; up to 15 characters it is made without an allocation.
+template <std::size_t N>
+std::string label(const char (&name)[N]) {
+  static_assert(N <= 16,
+                "kernel names have at most 15 characters: longer ones are allocated at every call");
+  return name;
+}
+
+/// Chunks are small enough for the first-level cache and large enough to hide the cost of a call.
+inline constexpr std::int64_t chunk = 4096;
+/// Partial sums are closed after this many terms, which keeps f32 sums of long rows accurate.
+inline constexpr int block = 1024;
+
+inline std::int64_t chunks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
+}  // namespace launch
+
+struct Row {
+  std::int64_t index;
+};
+
+template <std::size_t N, class F>
+void each(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
+  Kokkos::parallel_for(
+      launch::label(name), launch::Range(0, launch::chunks(n, launch::chunk)), [=](std::int64_t k) {
+        const F local = f;  // a copy in registers: stores cannot alias what f holds
+        const std::int64_t last = std::min(n, (k + 1) * launch::chunk);
+#pragma omp simd
+        for (std::int64_t i = k * launch::chunk; i < last; ++i) local(i);
+      });
+}
+
+template <std::size_t N, class F>
+void rows(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
+  Kokkos::parallel_for(launch::label(name), launch::Range(0, n), [=](std::int64_t r) {
+    const F local = f;
+    local(Row{r});
+  });
+}
+
+template <class F>
+DFASCALE_INLINE auto row_sum(const Row&, std::int64_t n, const F& f) {
+  using T = decltype(f(0));
+  T sum = 0;
+  for (std::int64_t first = 0; first < n; first += launch::block) {
+    const int begin = static_cast<int>(first);
+    const int end = static_cast<int>(std::min(n, first + launch::block));
+    T part = 0;
+#pragma omp simd reduction(+ : part)
+    for (int c = begin; c < end; ++c) part += f(c);
+    sum += part;
+  }
+  return sum;
+}
+
+template <class F>
+DFASCALE_INLINE auto row_max(const Row&, std::int64_t n, const F& f) {
+  auto best = f(0);
+  const int end = static_cast<int>(n);
+#pragma omp simd reduction(max : best)
+  for (int c = 1; c < end; ++c) {
+    const auto value = f(c);
+    best = best < value ? value : best;
+  }
+  return best;
+}
+
+template <class F>
+DFASCALE_INLINE void row_each(const Row&, std::int64_t n, const F& f) {
+  const int end = static_cast<int>(n);
+#pragma omp simd
+  for (int c = 0; c < end; ++c) f(c);
+}
+
+template <class F>
+DFASCALE_INLINE void once(const Row&, const F& f) {
+  f();
+}
+
+template <std::size_t N, class F, class Store>
+void column_sums(const char (&name)[N], const Device&, std::int64_t rows, std::int64_t cols,
+                 const F& f, const Store& store) {
+  constexpr std::int64_t width = 256;  // columns per thread, read as one piece of each row
+  constexpr std::int64_t height = 64;  // rows per partial sum
+  Kokkos::parallel_for(launch::label(name), launch::Range(0, launch::chunks(cols, width)),
+                       [=](std::int64_t k) {
+                         const F local = f;
+                         const std::int64_t first = k * width;
+                         const int count = static_cast<int>(std::min(width, cols - first));
+                         float sum[width] = {};
+                         for (std::int64_t top = 0; top < rows; top += height) {
+                           float part[width] = {};
+                           for (std::int64_t r = top; r < std::min(rows, top + height); ++r) {
+#pragma omp simd
+                             for (int c = 0; c < count; ++c) part[c] += local(r, first + c);
+                           }
+#pragma omp simd
+                           for (int c = 0; c < count; ++c) sum[c] += part[c];
+                         }
+                         for (int c = 0; c < count; ++c) store(first + c, sum[c]);
+                       });
+}
+
+template <std::size_t N, class F>
+void total(const char (&name)[N], const Device&, double* out, std::int64_t n, const F& f) {
+  const Kokkos::View<double, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> result(
+      out);
+  Kokkos::parallel_reduce(
+      launch::label(name), launch::Range(0, launch::chunks(n, launch::chunk)),
+      [=](std::int64_t k, double& sum) {
+        const F local = f;
+        const std::int64_t last = std::min(n, (k + 1) * launch::chunk);
+        double part = 0;
+#pragma omp simd reduction(+ : part)
+        for (std::int64_t i = k * launch::chunk; i < last; ++i) part += local(i);
+        sum += part;
+      },
+      result);
+}
+
+}  // namespace dfascale

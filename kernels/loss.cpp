@@ -1,0 +1,43 @@
+// Softmax cross-entropy: kernels/loss.hpp has the equations.
+#include "kernels/loss.hpp"
+
+#include "kernels/launch.hpp"
+#include "kernels/math.hpp"
+
+namespace dfascale {
+
+void cross_entropy(const Device& on, Vec losses, ConstMat logits, Tokens targets,
+                   std::int64_t vocab) {
+  rows(
+      "cross_entropy", on, logits.rows, DFASCALE_KERNEL(const Row& row) {
+        const std::int64_t r = row.index;
+        const float largest = row_max(row, vocab, [&](int c) { return logits(r, c); });
+        const float sum =
+            row_sum(row, vocab, [&](int c) { return math::exp(logits(r, c) - largest); });
+        once(row, [&] { losses(r) = ::logf(sum) - (logits(r, targets(r)) - largest); });
+      });
+}
+
+void cross_entropy_with_gradient(const Device& on, Vec losses, Mat logits, Tokens targets,
+                                 std::int64_t vocab, float scale) {
+  rows(
+      "cross_entropy_g", on, logits.rows, DFASCALE_KERNEL(const Row& row) {
+        const std::int64_t r = row.index;
+        const int target = targets(r);
+        const float target_logit = logits(r, target);  // before any thread overwrites it
+        const float largest = row_max(row, vocab, [&](int c) { return logits(r, c); });
+        const float sum = row_sum(row, vocab, [&](int c) {
+          const float e = math::exp(logits(r, c) - largest);
+          logits(r, c) = e;
+          return e;
+        });
+        const float factor = scale / sum;
+        row_each(row, vocab, [&](int c) {
+          logits(r, c) = logits(r, c) * factor - (c == target ? scale : 0.0f);
+        });
+        row_each(row, logits.cols - vocab, [&](int c) { logits(r, vocab + c) = 0.0f; });
+        once(row, [&] { losses(r) = ::logf(sum) - (target_logit - largest); });
+      });
+}
+
+}  // namespace dfascale

@@ -1,0 +1,38 @@
+#include "kernels/profile.hpp"
+
+#include <utility>
+
+#include "base/clock.hpp"
+#include "kernels/launch/runtime.hpp"
+
+namespace dfascale {
+
+Profile::Profile(const Device& on, Gemm& gemm, ProductName name_of_product)
+    : on_(on), gemm_(gemm), name_of_product_(std::move(name_of_product)) {
+  gemm_.watch(this);
+  launch::watch_kernels(
+      {[this](const char*) { begin(); }, [this](const char* name) { end(name); }});
+}
+
+Profile::~Profile() {
+  launch::watch_kernels({});
+  gemm_.watch(nullptr);
+}
+
+void Profile::begin() { started_ = seconds_now(); }
+
+void Profile::end(const std::string& name) {
+  fence(on_);
+  Entry& entry = entries_[name];
+  entry.calls += 1;
+  entry.seconds += seconds_now() - started_;
+}
+
+void Gemm::operator()(const Product& product) {
+  if (profile_ == nullptr) return run(product);
+  profile_->begin();
+  run(product);
+  profile_->end_product(product);
+}
+
+}  // namespace dfascale

@@ -1,0 +1,38 @@
+// Element-wise sums and copies, and the gradient of a bias: kernels/residual.hpp has the equations.
+#include "kernels/residual.hpp"
+
+#include "kernels/launch.hpp"
+
+namespace dfascale {
+
+void add(const Device& on, Mat y, ConstMat a, ConstMat b) {
+  rows(
+      "add", on, y.rows, DFASCALE_KERNEL(const Row& row) {
+        const std::int64_t r = row.index;
+        row_each(row, y.cols, [&](int c) { y(r, c) = a(r, c) + b(r, c); });
+      });
+}
+
+void copy(const Device& on, Vec y, ConstVec a) {
+  each(
+      "copy", on, y.size, DFASCALE_KERNEL(std::int64_t i) { y(i) = a(i); });
+}
+
+void fill(const Device& on, Vec y, float value) {
+  each(
+      "fill", on, y.size, DFASCALE_KERNEL(std::int64_t i) { y(i) = value; });
+}
+
+void scale(const Device& on, Vec y, float factor) {
+  each(
+      "scale", on, y.size, DFASCALE_KERNEL(std::int64_t i) { y(i) *= factor; });
+}
+
+void bias_backward(const Device& on, Vec dbias, ConstMat dy) {
+  column_sums(
+      "bias_backward", on, dy.rows, dy.cols,
+      DFASCALE_KERNEL(std::int64_t r, std::int64_t c) { return dy(r, c); },
+      DFASCALE_KERNEL(std::int64_t c, float sum) { dbias(c) += sum; });
+}
+
+}  // namespace dfascale

@@ -1,0 +1,20 @@
+// Element-wise sums and copies, and the gradient of a bias.
+#pragma once
+
+#include "kernels/device.hpp"
+#include "kernels/span.hpp"
+
+namespace dfascale {
+
+/// y = a + b; y may be a or b.
+void add(const Device& on, Mat y, ConstMat a, ConstMat b);
+/// y = a.
+void copy(const Device& on, Vec y, ConstVec a);
+/// y = value everywhere.
+void fill(const Device& on, Vec y, float value);
+/// y = factor * y.
+void scale(const Device& on, Vec y, float factor);
+/// dbias (C) += sum over rows of dy (R, C).  Sums in f32, in a fixed order.
+void bias_backward(const Device& on, Vec dbias, ConstMat dy);
+
+}  // namespace dfascale

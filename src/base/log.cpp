@@ -1,0 +1,80 @@
+#include "base/log.hpp"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+
+namespace dfascale::log {
+namespace {
+
+constexpr double seconds_between_plain_progress_lines = 10;
+
+struct Voice {
+  bool speaks = true;
+  bool progress_shown = false;
+  double last_progress = -1e30;
+  std::shared_ptr<spdlog::logger> file;
+};
+
+Voice& voice() {
+  static Voice one;
+  return one;
+}
+
+void end_progress_line() {
+  if (voice().progress_shown) std::fputs("\r\033[K", stderr);
+  voice().progress_shown = false;
+}
+
+}  // namespace
+
+void speak_on_this_rank(bool speaks) { voice().speaks = speaks; }
+
+void also_to_file(const std::string& path) {
+  if (!voice().speaks) return;
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+    voice().file = std::make_shared<spdlog::logger>("run", sink);
+    voice().file->set_pattern("%Y-%m-%dT%H:%M:%S %l %v");
+    voice().file->flush_on(spdlog::level::info);
+  } catch (const spdlog::spdlog_ex& problem) {
+    fail(Exit::checkpoint, "{}: cannot write the log: {}", path, problem.what());
+  }
+}
+
+void close_file() { voice().file.reset(); }
+
+void line(const std::string& text) {
+  if (!voice().speaks) return;
+  end_progress_line();
+  std::puts(text.c_str());
+  std::fflush(stdout);
+  if (voice().file) voice().file->info("{}", text);
+}
+
+void warning(const std::string& text) {
+  if (!voice().speaks) return;
+  end_progress_line();
+  std::fprintf(stderr, "warning: %s\n", text.c_str());
+  if (voice().file) voice().file->warn("{}", text);
+}
+
+void progress(const std::string& text) {
+  if (!voice().speaks) return;
+  if (isatty(STDERR_FILENO)) {
+    std::fprintf(stderr, "\r%s\033[K", text.c_str());
+    voice().progress_shown = true;
+    return;
+  }
+  if (seconds_now() - voice().last_progress < seconds_between_plain_progress_lines) return;
+  voice().last_progress = seconds_now();
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+}  // namespace dfascale::log

@@ -1,0 +1,91 @@
+#include "data/staging.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.hpp"
+
+namespace dfascale {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_prepared_file(const std::string& name) {
+  const bool is_shard =
+      (name.starts_with("train_") || name.starts_with("valid_")) && name.ends_with(".bin");
+  return is_shard || name == "tokenizer.model" || name == "corpus.json";
+}
+
+std::vector<fs::path> prepared_files(const std::string& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_prepared_file(entry.path().filename().string())) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+void check_replaceable(const std::string& out, Existing existing) {
+  if (existing == Existing::replace) return;
+  const std::vector<fs::path> files = prepared_files(out);
+  if (!files.empty())
+    fail(Exit::data,
+         "{}: this folder already holds a prepared corpus ({}); give --force to replace it, or "
+         "choose "
+         "another --out",
+         out, files.front().filename().string());
+}
+
+}  // namespace
+
+Staging::Staging(const std::string& out, Existing existing)
+    : out_(out), staging_(out + "/.prepare-partial") {
+  std::error_code problem;
+  made_out_ = fs::create_directories(out_, problem);
+  if (problem)
+    fail(Exit::data, "cannot make the folder {}: {}; choose another --out", out_,
+         problem.message());
+  check_replaceable(out_, existing);
+  lock_ = ::open(out_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) fail(Exit::data, "cannot open the folder {}", system_reason(out_));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock_);
+    fail(Exit::data,
+         "{}: another dfascale prepare is writing to this folder; wait for it or choose another "
+         "--out",
+         out_);
+  }
+  fs::remove_all(staging_, problem);  // left by a run that was killed
+  fs::create_directory(staging_, problem);
+  if (problem) {
+    ::close(lock_);
+    fail(Exit::data, "cannot write to the folder {}: {}; choose another --out", out_,
+         problem.message());
+  }
+}
+
+Staging::~Staging() {
+  std::error_code ignored;
+  fs::remove_all(staging_, ignored);
+  if (made_out_) fs::remove(out_, ignored);  // only if empty
+  ::close(lock_);
+}
+
+void Staging::publish() {
+  try {
+    // corpus.json says that a folder is complete: first to go, last to come.
+    fs::remove(fs::path(out_) / "corpus.json");
+    for (const fs::path& old : prepared_files(out_)) fs::remove(old);
+    for (const fs::path& file : prepared_files(staging_))
+      if (file.filename() != "corpus.json") fs::rename(file, fs::path(out_) / file.filename());
+    fs::rename(fs::path(staging_) / "corpus.json", fs::path(out_) / "corpus.json");
+    ::fsync(lock_);
+  } catch (const fs::filesystem_error& problem) {
+    fail(Exit::data, "{}: cannot move the finished files into place: {}", out_, problem.what());
+  }
+}
+
+}  // namespace dfascale

@@ -1,0 +1,31 @@
+// A hidden folder inside the output folder, where files are written until all are complete; moving
+// them out is then a matter of renames.  What is left of a failed run goes away.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/prepare.hpp"
+
+namespace dfascale {
+
+class Staging {
+ public:
+  /// Makes `out` and the hidden folder.  Throws Error(Exit::data) if it cannot, if `out` holds a
+  /// prepared corpus that may not be replaced, or if another prepare is writing there.
+  Staging(const std::string& out, Existing existing);
+  ~Staging();
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  const std::string& folder() const { return staging_; }
+  /// Removes the corpus that was there and moves the new files in, corpus.json last.
+  void publish();
+
+ private:
+  std::string out_, staging_;
+  bool made_out_ = false;
+  int lock_ = -1;
+};
+
+}  // namespace dfascale

@@ -1,0 +1,150 @@
+// Rules that tie keys together: divisibility, options that do nothing under the chosen rule,
+// defaults that follow from other keys.
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "deck/deck.hpp"
+#include "deck/reading.hpp"
+
+namespace dfascale {
+namespace {
+
+/// Where a key was given, or else the deck and that it was not given.
+std::string place(const Reading& reading, std::string_view section, std::string_view name) {
+  const auto found = reading.given.find(find_key(section, name));
+  if (found != reading.given.end()) return found->second.place;
+  return reading.deck;
+}
+
+bool is_given(const Reading& reading, std::string_view section, std::string_view name) {
+  return reading.given.contains(find_key(section, name));
+}
+
+void check_rule(const Settings& s, Reading& reading) {
+  for (const auto& [key, given] : reading.given) {
+    const std::string nothing = without_meaning(*key, s.rule);
+    if (!nothing.empty()) {
+      reading.problem(given.place, "{} = {}: {}; remove the key or choose another rule",
+                      key->path(), to_toml(given.value), nothing);
+    }
+  }
+  if (s.rule.inner != Credit::direct) return;
+  const bool by_layer = s.rule.granularity == Granularity::layer;
+  if (by_layer && s.rule.embedding == EmbeddingCredit::block) {
+    const bool explicitly = is_given(reading, "rule", "embedding");
+    reading.problem(place(reading, "rule", explicitly ? "embedding" : "granularity"),
+                    "rule.embedding = \"block\"{} does not go with rule.granularity = \"layer\", "
+                    "where no block passes a gradient down: set rule.embedding to direct or none",
+                    explicitly ? "" : fmt::format(", which rule.name = \"{}\" sets,", s.rule.name));
+  }
+  const bool is_square = s.rule.error == ErrorTap::preprojector && !by_layer;
+  if (s.rule.feedback != Feedback::gaussian && !is_square) {
+    reading.problem(place(reading, "rule", "feedback"),
+                    "rule.feedback = {}: needs rule.error = \"preprojector\" and "
+                    "rule.granularity = \"block\", where the feedback is D x D; use gaussian",
+                    to_toml(find_key("rule", "feedback")->read(s)));
+  }
+  const bool residual_changed = s.rule.residual != find_rule(s.rule.name)->residual;
+  if (by_layer && residual_changed && is_given(reading, "rule", "residual")) {
+    log::warn("{}: rule.residual has no effect with rule.granularity = \"layer\"",
+              place(reading, "rule", "residual"));
+  }
+}
+
+void check_sizes(const Settings& s, Reading& reading) {
+  if (s.model.width % s.model.heads != 0) {
+    const bool width_given = is_given(reading, "model", "width");
+    reading.problem(place(reading, "model", width_given ? "width" : "heads"),
+                    "model.width = {}: expected a multiple of model.heads = {}", s.model.width,
+                    s.model.heads);
+  }
+  if (s.model.vocab == 1) {
+    reading.problem(place(reading, "model", "vocab"),
+                    "model.vocab = 1: expected 0 (as the corpus says) or at least 2");
+  }
+  const std::int64_t shares = std::max<std::int64_t>(s.parallel.dp, 1) * s.parallel.micro_batches;
+  if (s.optim.batch_sequences % shares != 0) {
+    const bool batch_given = is_given(reading, "optim", "batch_sequences");
+    reading.problem(
+        batch_given ? place(reading, "optim", "batch_sequences")
+                    : place(reading, "parallel", "micro_batches"),
+        "optim.batch_sequences = {}: expected a multiple of parallel.dp * parallel.micro_batches "
+        "= {} * {}",
+        s.optim.batch_sequences, std::max<std::int64_t>(s.parallel.dp, 1),
+        s.parallel.micro_batches);
+  }
+  if (s.optim.warmup_tokens > s.optim.tokens) {
+    reading.problem(place(reading, "optim", "warmup_tokens"),
+                    "optim.warmup_tokens = {}: expected at most optim.tokens = {}",
+                    s.optim.warmup_tokens, s.optim.tokens);
+  }
+  if (s.data.train.empty()) {
+    reading.problem(place(reading, "data", "train"),
+                    "data.train = \"\": expected a folder made by `dfascale prepare`, a file, or a "
+                    "glob");
+  }
+}
+
+/// Fits read a rule's cost from the first letters of its method's name: they must not name another
+/// rule.
+void check_method(const Settings& s, Reading& reading) {
+  const auto family = [](std::string_view name) {
+    const auto end = std::ranges::find_if(name, [](unsigned char c) { return !std::isalpha(c); });
+    return name.substr(0, static_cast<std::size_t>(end - name.begin()));
+  };
+  const std::string_view named = family(s.run.method);
+  const bool is_a_rule =
+      std::ranges::any_of(rules, [&](const Rule& rule) { return family(rule.name) == named; });
+  if (is_a_rule && named != family(s.rule.name)) {
+    reading.problem(place(reading, "run", "method"),
+                    "run.method = \"{}\": names another rule than rule.name = \"{}\"; remove the "
+                    "key or begin it with {}",
+                    s.run.method, s.rule.name, family(s.rule.name));
+  }
+}
+
+}  // namespace
+
+void Reading::stop_if_wrong() const {
+  if (problems.empty()) return;
+  fail(Exit::usage, "{}", fmt::join(problems, "\n"));
+}
+
+void derive_defaults(Settings& s, const Reading& reading) {
+  if (!is_given(reading, "optim", "warmup_tokens")) s.optim.warmup_tokens = s.optim.tokens / 50;
+  if (!is_given(reading, "run", "method")) s.run.method = default_method(s.rule);
+  if (!is_given(reading, "run", "name")) {
+    std::string stem = std::filesystem::path(reading.deck).stem().string();
+    const auto is_odd = [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '-'; };
+    std::ranges::replace_if(stem, is_odd, '_');
+    s.run.name = stem + "-" + s.run.method;
+  }
+}
+
+void check_together(const Settings& settings, Reading& reading) {
+  check_sizes(settings, reading);
+  check_rule(settings, reading);
+  check_method(settings, reading);
+}
+
+void resolve_layout(Settings& s, std::int64_t ranks) {
+  if (s.parallel.dp == 0) s.parallel.dp = ranks / s.parallel.pp;
+  if (s.parallel.dp * s.parallel.pp != ranks) {
+    fail(Exit::usage,
+         "parallel.dp * parallel.pp = {} * {} needs {} ranks, but {} started: launch that many "
+         "(mpirun -n {}), or set parallel.dp = 0 for as many replicas as there are ranks",
+         s.parallel.dp, s.parallel.pp, s.parallel.dp * s.parallel.pp, ranks,
+         s.parallel.dp * s.parallel.pp);
+  }
+  if (s.optim.batch_sequences % (s.parallel.dp * s.parallel.micro_batches) != 0) {
+    fail(Exit::usage,
+         "optim.batch_sequences = {}: expected a multiple of replicas * parallel.micro_batches = "
+         "{} * {}",
+         s.optim.batch_sequences, s.parallel.dp, s.parallel.micro_batches);
+  }
+}
+
+}  // namespace dfascale

@@ -1,0 +1,241 @@
+// CheckpointFolder: how a checkpoint comes into being, is found again and goes.
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "io/checkpoint.hpp"
+#include "io/checkpoint_arrays.hpp"
+#include "io/checkpoint_meta.hpp"
+#include "io/digest.hpp"
+#include "io/files.hpp"
+
+namespace dfascale {
+
+namespace {
+
+constexpr Exit exit_code = Exit::checkpoint;
+constexpr std::string_view prefix = "step_", suffix = ".h5";
+constexpr double mebibyte = 1 << 20;
+
+std::optional<std::int64_t> step_of(const std::string& name) {
+  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
+  const char* end = name.data() + name.size() - suffix.size();
+  std::int64_t step = 0;
+  const auto result = std::from_chars(name.data() + prefix.size(), end, step);
+  return result.ec == std::errc{} && result.ptr == end ? std::optional(step) : std::nullopt;
+}
+
+// What a killed save can leave: a half-written file, a digest without its checkpoint.
+void remove_leftovers(const std::string& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string path = entry.path().string();
+    const std::string of = path.substr(0, path.rfind(".digest"));
+    if (path.ends_with(".tmp") || (of != path && !exists(of))) remove_file(path);
+  }
+}
+
+void write_arrays(Hdf5File& file, const CheckpointMeta& meta, const std::vector<ArraySlice>& arrays,
+                  const std::vector<std::uint64_t>& checksums, const WriterRanks& ranks) {
+  together(ranks, exit_code, [&] {
+    write_meta(file, meta);
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      file.make_array(arrays[i].path, arrays[i].shape);
+      file.set_attribute(arrays[i].path, "crc32", checksums[i]);
+    }
+  });
+  // Creating the file gave the room back; now exactly what the arrays need.
+  std::int64_t bytes = 0;
+  for (const ArraySlice& array : arrays) bytes = std::max(bytes, file.end_of(array.path));
+  on_first(ranks, exit_code, [&] { reserve(file.path(), bytes); });
+  for (const ArraySlice& array : arrays)
+    together(ranks, exit_code, [&] {
+      file.write_rows(array.path, {array.first_row, array.rows}, array.data);
+    });
+}
+
+// Up to the closed file, flushed to disk; each stage agreed, so that no rank waits for one that
+// has failed.
+void write_file(const std::string& path, const CheckpointMeta& meta,
+                const std::vector<ArraySlice>& arrays, const std::vector<std::uint64_t>& checksums,
+                const WriterRanks& ranks) {
+  // A full disk shows here, before HDF5 has anything that it could fail to write.
+  on_first(ranks, exit_code, [&] { reserve(path, CheckpointFolder::file_bytes(arrays)); });
+  std::optional<Hdf5File> file;
+  together(ranks, exit_code, [&] { file.emplace(Hdf5File::create(path, ranks, exit_code)); });
+  try {
+    write_arrays(*file, meta, arrays, checksums, ranks);
+  } catch (const Error&) {
+    file->give_up(ranks);
+    throw;
+  }
+  together(ranks, exit_code, [&] { file->close(); });
+  together(ranks, exit_code, [&] { flush_to_disk(path); });
+}
+
+// Reads everything back; the arrays are shared out among the ranks.
+void check_file(const std::string& path, const std::vector<ArraySlice>& arrays,
+                const std::vector<std::uint64_t>& checksums, const WriterRanks& ranks) {
+  together(ranks, exit_code, [&] {
+    const Hdf5File file = Hdf5File::open(path, exit_code);
+    for (std::size_t i = ranks.rank(); i < arrays.size(); i += ranks.size())
+      if (checksum_in(file, arrays[i].path) != checksums[i])
+        fail(exit_code, "{}: {} reads back other than it was written: the disk or its driver fails",
+             path, arrays[i].path);
+  });
+}
+
+void point_latest(const std::string& folder, const std::string& name) {
+  const std::string link = folder + "/latest", temporary = link + ".tmp";
+  remove_file(temporary);
+  if (::symlink(name.c_str(), temporary.c_str()) != 0) {
+    // Some file systems have no links; restarting does not need this one.
+    log::warn("{}: cannot be made", system_reason(link));
+    return;
+  }
+  rename_over(temporary, link);
+}
+
+// From here the checkpoint is on disk and checked; what remains is names.
+void publish(const std::string& temporary, const std::string& path, const std::string& digest) {
+  const std::filesystem::path name(path);
+  const std::string folder = name.parent_path().string();
+  stage_digest(path, digest);
+  rename_over(temporary, path);
+  flush_to_disk(folder);
+  settle_digest(path);
+  point_latest(folder, name.filename().string());
+  flush_to_disk(folder);
+}
+
+}  // namespace
+
+CheckpointFolder::CheckpointFolder(std::string folder, std::int64_t keep,
+                                   std::int64_t keep_every_steps, WriterRanks ranks)
+    : folder_(std::move(folder)),
+      keep_(std::max<std::int64_t>(keep, 1)),
+      keep_every_steps_(keep_every_steps),
+      ranks_(std::move(ranks)) {}
+
+std::string CheckpointFolder::path_of(std::int64_t step) const {
+  return fmt::format("{}/{}{:08}{}", folder_, prefix, step, suffix);
+}
+
+std::vector<std::int64_t> CheckpointFolder::steps() const {
+  std::vector<std::int64_t> found;
+  if (!exists(folder_)) return found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_))
+    if (const auto step = step_of(entry.path().filename().string())) found.push_back(*step);
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// As the first rank sees them: another node may see the folder a moment later.
+std::vector<std::int64_t> CheckpointFolder::agreed_steps() const {
+  std::string list;
+  on_first(ranks_, exit_code, [&] {
+    for (const std::int64_t step : steps()) list += fmt::format("{} ", step);
+  });
+  list = ranks_.from_first(list);
+  std::vector<std::int64_t> found;
+  for (std::size_t at = 0; at < list.size(); at = list.find(' ', at) + 1)
+    found.push_back(std::stoll(list.substr(at)));
+  return found;
+}
+
+std::int64_t CheckpointFolder::file_bytes(const std::vector<ArraySlice>& arrays) {
+  constexpr std::int64_t fixed = 128 << 10,
+                         each = 8 << 10;  // deck and groups; header and alignment
+  std::int64_t bytes = fixed;
+  for (const ArraySlice& array : arrays)
+    bytes += each +
+             array.shape.at(0) * row_length(array.shape) * static_cast<std::int64_t>(sizeof(float));
+  return bytes;
+}
+
+void CheckpointFolder::check_writable(std::int64_t checkpoint_bytes) const {
+  on_first(ranks_, exit_code, [&] {
+    make_folder(folder_);
+    check_folder_writable(folder_);
+    remove_leftovers(folder_);
+    // The newest stays until the next is complete: two at least, keep + 1 in the end.
+    const auto present = static_cast<std::int64_t>(steps().size());
+    const std::int64_t room = free_bytes(folder_);
+    const std::int64_t least = std::max<std::int64_t>(2 - present, 1) * checkpoint_bytes;
+    const std::int64_t most = std::max<std::int64_t>(keep_ + 1 - present, 1) * checkpoint_bytes;
+    if (room < least)
+      fail(exit_code,
+           "{}: {:.0f} MiB free, checkpoints need {:.0f} MiB: free some space or set run.dir to "
+           "another disk",
+           folder_, room / mebibyte, least / mebibyte);
+    if (room < most)
+      log::warn("{}: {:.0f} MiB free, run.keep = {} needs {:.0f} MiB", folder_, room / mebibyte,
+                keep_, most / mebibyte);
+  });
+}
+
+std::string CheckpointFolder::save(const CheckpointMeta& meta,
+                                   const std::vector<ArraySlice>& arrays) {
+  const std::string path = path_of(meta.step), temporary = path + ".tmp";
+  const double begun = seconds_now();
+  const auto checksums = checksums_of(arrays, ranks_);
+  const double started = seconds_now();
+  try {
+    write_file(temporary, meta, arrays, checksums, ranks_);
+    const double written = seconds_now();
+    check_file(temporary, arrays, checksums, ranks_);
+    const std::string digest = digest_of(temporary, ranks_);
+    on_first(ranks_, exit_code, [&] { publish(temporary, path, digest); });
+    times_ = {static_cast<std::int64_t>(std::filesystem::file_size(path)), written - started,
+              started - begun + seconds_now() - written};
+  } catch (const Error& error) {
+    if (ranks_.rank() == 0) ::unlink(temporary.c_str());
+    throw Error(error.code(),
+                fmt::format("checkpoint of step {} not written: {}", meta.step, error.what()));
+  }
+  if (ranks_.rank() == 0) prune(meta.step);
+  return path;
+}
+
+// What cannot be removed costs space, not the run.
+void CheckpointFolder::prune(std::int64_t newest) const {
+  std::vector<std::int64_t> present = steps();
+  std::erase_if(present, [&](std::int64_t step) { return step > newest; });
+  const auto count = static_cast<std::int64_t>(present.size());
+  for (std::int64_t i = 0; i < count - keep_; ++i) {
+    if (keep_every_steps_ > 0 && present[i] % keep_every_steps_ == 0) continue;
+    try {
+      remove_file(path_of(present[i]));
+      remove_digest(path_of(present[i]));
+    } catch (const Error& error) {
+      log::warn("{}", error.what());
+    }
+  }
+}
+
+std::optional<std::string> CheckpointFolder::newest_good() const {
+  const auto present = agreed_steps();
+  for (auto step = present.rbegin(); step != present.rend(); ++step) {
+    const auto damage = damage_of(path_of(*step), ranks_);
+    if (!damage) return path_of(*step);
+    log::warn("broken checkpoint left aside: {}", *damage);
+  }
+  return std::nullopt;
+}
+
+void CheckpointFolder::abandon_after(std::int64_t step) const {
+  on_first(ranks_, exit_code, [&] {
+    for (const std::int64_t later : steps()) {
+      if (later <= step) continue;
+      const std::string path = path_of(later);
+      rename_over(path, path + ".abandoned");
+      remove_digest(path);
+      log::warn("{} belongs to an abandoned future: renamed to *.abandoned", path);
+    }
+  });
+}
+
+}  // namespace dfascale

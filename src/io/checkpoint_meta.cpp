@@ -1,0 +1,71 @@
+#include "io/checkpoint_meta.hpp"
+
+namespace dfascale {
+
+namespace {
+
+constexpr std::int64_t format_version = 1;
+constexpr const char* group = "/meta";
+
+// Every attribute, once for writing and reading.
+template <class Meta, class Visit>
+void each_member(Meta& meta, Visit&& visit) {
+  visit("step", meta.step);
+  visit("tokens", meta.tokens);
+  visit("next_sample", meta.next_sample);
+  visit("flops", meta.flops);
+  visit("seconds", meta.seconds);
+  visit("seed", meta.seed);
+  visit("params", meta.params);
+  visit("feedback_checksum", meta.feedback_checksum);
+  visit("data_fingerprint", meta.data_fingerprint);
+  visit("best_val_loss", meta.best_val_loss);
+  visit("revision", meta.revision);
+  visit("layout", meta.layout);
+}
+
+struct Reader {
+  const Hdf5File& file;
+  void operator()(const char* name, std::int64_t& value) const {
+    value = file.integer_attribute(group, name);
+  }
+  void operator()(const char* name, std::uint64_t& value) const {
+    value = file.word_attribute(group, name);
+  }
+  void operator()(const char* name, double& value) const {
+    value = file.real_attribute(group, name);
+  }
+  void operator()(const char* name, std::string& value) const {
+    value = file.text_attribute(group, name);
+  }
+};
+
+std::string whole_text(const Hdf5File& file, const std::string& at) { return file.texts(at).at(0); }
+
+}  // namespace
+
+void write_meta(Hdf5File& file, const CheckpointMeta& meta) {
+  file.make_group(group);
+  file.set_attribute(group, "format_version", format_version);
+  each_member(meta,
+              [&](const char* name, const auto& value) { file.set_attribute(group, name, value); });
+  // Texts without limit are arrays: an attribute ends at 64 KiB in older HDF5 formats.
+  file.write_text("/meta/deck", meta.deck);
+  file.write_text("/meta/more", meta.more);
+}
+
+CheckpointMeta read_meta(const Hdf5File& file) {
+  if (!file.has(group))
+    fail(Exit::checkpoint, "{}: not a checkpoint of dfascale: {} is missing", file.path(), group);
+  const std::int64_t version = file.integer_attribute(group, "format_version");
+  if (version != format_version)
+    fail(Exit::checkpoint, "{}: checkpoint format {}, this program reads {}", file.path(), version,
+         format_version);
+  CheckpointMeta meta;
+  each_member(meta, Reader{file});
+  meta.deck = whole_text(file, "/meta/deck");
+  meta.more = whole_text(file, "/meta/more");
+  return meta;
+}
+
+}  // namespace dfascale

@@ -1,0 +1,72 @@
+// Files that survive a crash: replaced whole by rename, flushed to disk, appended a row at a time;
+// free space; a lock that says who holds it.  Every failure is an Error naming the path.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace dfascale {
+
+/// A POSIX file descriptor, closed when it goes out of scope.
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int number) : number_(number) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+  ~FileDescriptor();
+  int number() const { return number_; }
+
+ private:
+  int number_ = -1;
+};
+
+void make_folder(const std::string& path);
+/// The file has the old content or the new one, never a part, whenever the machine stops.
+void write_atomically(const std::string& path, const std::string& text);
+std::string read_text(const std::string& path);
+bool exists(const std::string& path);
+/// Flushes a file, or a folder's list of names, to disk.
+void flush_to_disk(const std::string& path);
+/// Replaces `to`; flush the folder afterwards.
+void rename_over(const std::string& from, const std::string& to);
+/// A missing file is fine.
+void remove_file(const std::string& path);
+/// Bytes that an ordinary user may still write on this path's disk.
+std::int64_t free_bytes(const std::string& path);
+/// Reserves room for a file of this size, making it if there is none.  No room is an Error, a file
+/// system that cannot reserve is not.
+void reserve(const std::string& path, std::int64_t bytes);
+/// Writes, flushes and removes a small file: throws if the folder cannot be written.
+void check_folder_writable(const std::string& folder);
+
+/// A text file that only grows; each append is one write.
+class AppendFile {
+ public:
+  AppendFile() = default;
+  /// Writes the header line where there is no file or an empty one.
+  AppendFile(std::string path, std::string_view header);
+  void append(const std::string& line);
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  FileDescriptor file_;
+};
+
+/// Held while a program writes a run folder: a second one is told who is there.
+class FolderLock {
+ public:
+  FolderLock() = default;
+  explicit FolderLock(const std::string& folder);
+
+ private:
+  FileDescriptor file_;
+};
+
+}  // namespace dfascale

@@ -1,0 +1,124 @@
+// The writing ranks over MPI, and how HDF5 opens and writes a file through it.
+#define OMPI_SKIP_MPICXX 1
+#include <hdf5.h>
+#include <mpi.h>
+
+#include <limits>
+
+#include "io/hdf5.hpp"
+#include "io/writer_ranks.hpp"
+
+namespace dfascale {
+
+namespace {
+
+void expect_mpi(int result, const char* call) {
+  if (result == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(result, text, &length);
+  fail(Exit::device, "{}: {}", call, std::string(text, length));
+}
+
+bool mpi_runs() {
+  int started = 0, ended = 0;
+  MPI_Initialized(&started);
+  MPI_Finalized(&ended);
+  return started && !ended;
+}
+
+}  // namespace
+
+struct WriterRanks::Group {
+  MPI_Comm comm = MPI_COMM_NULL;  // null: one process
+  int rank = 0, size = 1;
+
+  Group() = default;
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  ~Group() {
+    if (comm != MPI_COMM_NULL && mpi_runs()) MPI_Comm_free(&comm);
+  }
+};
+
+WriterRanks WriterRanks::all() {
+  auto group = std::make_shared<Group>();
+  if (mpi_runs()) {
+    expect_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &group->comm), "MPI_Comm_dup");
+    expect_mpi(MPI_Comm_set_errhandler(group->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    expect_mpi(MPI_Comm_rank(group->comm, &group->rank), "MPI_Comm_rank");
+    expect_mpi(MPI_Comm_size(group->comm, &group->size), "MPI_Comm_size");
+  }
+  return WriterRanks(group);
+}
+
+WriterRanks WriterRanks::alone() { return WriterRanks(std::make_shared<Group>()); }
+
+int WriterRanks::rank() const { return group_->rank; }
+int WriterRanks::size() const { return group_->size; }
+
+std::vector<std::uint64_t> WriterRanks::gather(const std::vector<std::uint64_t>& words) const {
+  if (size() == 1) return words;
+  std::vector<std::uint64_t> all(words.size() * size());
+  const int count = static_cast<int>(words.size());
+  expect_mpi(MPI_Allgather(words.data(), count, MPI_UINT64_T, all.data(), count, MPI_UINT64_T,
+                           group_->comm),
+             "MPI_Allgather");
+  return all;
+}
+
+namespace {
+
+std::string broadcast(MPI_Comm comm, int from, std::string text) {
+  std::int64_t length = static_cast<std::int64_t>(text.size());
+  expect_mpi(MPI_Bcast(&length, 1, MPI_INT64_T, from, comm), "MPI_Bcast");
+  text.resize(length);
+  expect_mpi(MPI_Bcast(text.data(), static_cast<int>(length), MPI_CHAR, from, comm), "MPI_Bcast");
+  return text;
+}
+
+}  // namespace
+
+std::string WriterRanks::from_first(const std::string& text) const {
+  return size() == 1 ? text : broadcast(group_->comm, 0, text);
+}
+
+void WriterRanks::agree(Exit code, const std::string& trouble) const {
+  if (size() == 1) {
+    if (!trouble.empty()) throw Error(code, trouble);
+    return;
+  }
+  // Rank and exit code in one number, so that the smallest one tells both.
+  constexpr int codes = 256, none = std::numeric_limits<int>::max();
+  const int mine = trouble.empty() ? none : rank() * codes + static_cast<int>(code);
+  int first = none;
+  expect_mpi(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, group_->comm), "MPI_Allreduce");
+  if (first == none) return;
+  const int teller = first / codes;
+  const std::string text = broadcast(group_->comm, teller, teller == rank() ? trouble : "");
+  throw Error(static_cast<Exit>(first % codes), fmt::format("rank {}: {}", teller, text));
+}
+
+Hdf5Handle hdf5_access(const WriterRanks& ranks) {
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  Hdf5Handle handle(access, H5Pclose);
+  if (ranks.size() > 1) {
+    if (H5Pset_fapl_mpio(access, ranks.group().comm, MPI_INFO_NULL) < 0 ||
+        H5Pset_all_coll_metadata_ops(access, true) < 0 ||
+        H5Pset_coll_metadata_write(access, true) < 0)
+      fail(Exit::device, "this HDF5 cannot write through MPI: a parallel HDF5 is needed");
+  }
+  return handle;
+}
+
+// Each rank writes its rows, contiguous in the file, straight to disk.  Collective transfers would
+// gather them on other ranks first: half as fast, and Open MPI's lose a full disk's error there.
+Hdf5Handle hdf5_transfer(const WriterRanks& ranks) {
+  const hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
+  Hdf5Handle handle(transfer, H5Pclose);
+  if (ranks.size() > 1 && H5Pset_dxpl_mpio(transfer, H5FD_MPIO_INDEPENDENT) < 0)
+    fail(Exit::device, "this HDF5 cannot write through MPI: a parallel HDF5 is needed");
+  return handle;
+}
+
+}  // namespace dfascale

@@ -1,0 +1,51 @@
+// dfascale: reads the command line, runs the chosen subcommand, ends all ranks with its exit code.
+#include <cstdio>
+
+#include "base/error.hpp"
+#include "comm/session.hpp"
+#include "tools/tools.hpp"
+
+namespace {
+
+using namespace dfascale;
+
+constexpr void (*subcommands[])(CLI::App&, Run&) = {add_prepare, add_train,  add_study,
+                                                    add_eval,    add_sample, add_inspect,
+                                                    add_verify,  add_bench,  add_deck};
+
+constexpr const char* about =
+    "How well do credit-assignment rules other than backpropagation scale?\n"
+    "Trains Transformers by backpropagation, direct feedback alignment or in the last block only.";
+
+constexpr const char* examples = R"(Examples:
+  dfascale prepare --train a.txt --valid b.txt --out data/mine --vocab 2048
+                                                       text to token files
+  dfascale deck                                        what can be set, and the defaults
+  dfascale deck inputs/tiny.toml --set rule.name=dfa   check a deck, print it in full
+
+Exit codes: 0 done, 2 command line or deck, 3 data, 4 checkpoint, 5 numerical failure,
+6 device, MPI or library failure, 75 stopped by a signal with a checkpoint written.)";
+
+/// --help and --version leave with 0, mistakes with 2, said by one rank.
+int leave(const CLI::App& app, const CLI::ParseError& reason) {
+  const bool is_mistake = reason.get_exit_code() != 0;
+  if (own_rank() == 0) app.exit(reason);
+  return static_cast<int>(is_mistake ? Exit::usage : Exit::done);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(about, "dfascale");
+  app.footer(examples);
+  app.set_version_flag("--version", describe_build);
+  Run run;
+  for (const auto add : subcommands) add(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& reason) {
+    return leave(app, reason);
+  }
+  if (!run) return leave(app, CLI::RequiredError("A subcommand"));
+  return run_guarded(run);
+}

@@ -1,0 +1,66 @@
+// One block of device memory, planned once: everything a stage needs in its step is laid out at
+// start-up, nothing is allocated later.  The same layout code runs twice: first to count, then to
+// hand out addresses; --dry-run stops after counting.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "kernels/device.hpp"
+#include "kernels/span.hpp"
+
+namespace dfascale {
+
+class Arena {
+ public:
+  Arena() = default;
+  ~Arena() { device_free(memory_); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  /// Gives the memory back and starts counting again.
+  void clear() {
+    device_free(memory_);
+    memory_ = nullptr;
+    used_ = 0;
+  }
+
+  /// Uninitialised, 64-byte aligned.  Addresses are null until commit().
+  template <class T>
+  Vector<T> vector(std::int64_t size) {
+    return {static_cast<T*>(take(size * static_cast<std::int64_t>(sizeof(T)))), size};
+  }
+  Vec vec(std::int64_t size) { return vector<float>(size); }
+  Mat mat(std::int64_t rows, std::int64_t cols) { return {vec(rows * cols).data, rows, cols}; }
+
+  std::int64_t bytes() const { return used_; }
+
+  /// Ends counting: allocates what was counted; the layout code must now run again, in the same
+  /// order.
+  void commit() {
+    memory_ = device_allocate(static_cast<std::size_t>(used_));
+    used_ = 0;
+  }
+
+ private:
+  static constexpr std::int64_t alignment = 64;
+
+  void* take(std::int64_t bytes) {
+    const std::int64_t at = used_;
+    used_ += (bytes + alignment - 1) / alignment * alignment;
+    return memory_ ? static_cast<char*>(memory_) + at : nullptr;
+  }
+
+  void* memory_ = nullptr;
+  std::int64_t used_ = 0;
+};
+
+/// Makes a T whose constructor lays itself out in the arena: once to count, once with addresses.
+template <class T, class... Args>
+std::unique_ptr<T> make_in(Arena& arena, Args&&... args) {
+  { const T counted(arena, args...); }
+  arena.commit();
+  return std::make_unique<T>(arena, args...);
+}
+
+}  // namespace dfascale

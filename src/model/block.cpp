@@ -1,0 +1,115 @@
+#include "model/block.hpp"
+
+#include "kernels/activation.hpp"
+#include "kernels/norm.hpp"
+#include "kernels/residual.hpp"
+#include "model/linear.hpp"
+
+namespace dfascale {
+
+BlockActivations BlockActivations::lay_out(Arena& arena, const Shape& s, std::int64_t sequences) {
+  const std::int64_t R = sequences * s.context, D = s.width;
+  BlockActivations act;
+  act.u1 = arena.mat(R, D);
+  act.mean1 = arena.vec(R);
+  act.rstd1 = arena.vec(R);
+  act.qkv = arena.mat(R, 3 * D);
+  act.attended = arena.mat(R, D);
+  act.h = arena.mat(R, D);
+  act.u2 = arena.mat(R, D);
+  act.mean2 = arena.vec(R);
+  act.rstd2 = arena.vec(R);
+  act.a = arena.mat(R, 4 * D);
+  act.z = arena.mat(R, 4 * D);
+  act.y = arena.mat(R, D);
+  return act;
+}
+
+BlockScratch BlockScratch::lay_out(Arena& arena, const Shape& s, std::int64_t sequences) {
+  const std::int64_t R = sequences * s.context, D = s.width;
+  BlockScratch scratch;
+  scratch.attention = arena.vec(attention_scratch({sequences, s.context, D, s.heads}));
+  scratch.wide = arena.mat(R, 4 * D);
+  scratch.narrow = arena.mat(R, D);
+  scratch.dh = arena.mat(R, D);
+  scratch.dqkv = arena.mat(R, 3 * D);
+  scratch.product = arena.mat(3 * D, D);
+  scratch.bias = arena.vec(3 * D);
+  return scratch;
+}
+
+void Block::forward(const Device& on, Gemm& gemm) const {
+  norm_forward(on, act.u1, act.mean1, act.rstd1, x, p.ln1.weight, p.ln1.bias);
+  project(gemm, act.qkv, act.u1, p.qkv);
+  attention_forward(on, gemm, act.attended, act.qkv, attention_shape(), scratch.attention);
+  project(gemm, act.h, act.attended, p.out);
+  add(on, act.h, x, act.h);
+  norm_forward(on, act.u2, act.mean2, act.rstd2, act.h, p.ln2.weight, p.ln2.bias);
+  project(gemm, act.a, act.u2, p.fc1);
+  activation_forward(on, act.z, act.a, shape.activation);
+  project(gemm, act.y, act.z, p.fc2);
+  add(on, act.y, act.h, act.y);
+}
+
+void Block::learn(const Device& on, Gemm& gemm, ConstMat dy, Mat dx, Residual residual,
+                  Derivative derivative) const {
+  learn_mlp(on, gemm, dy, residual, derivative);
+  learn_attention(on, gemm, dx, residual);
+}
+
+/// From dy to scratch.dh, the gradient at h.
+void Block::learn_mlp(const Device& on, Gemm& gemm, ConstMat dy, Residual residual,
+                      Derivative derivative) const {
+  const Mat da = scratch.wide, du = scratch.narrow, dh = scratch.dh;
+  project_backward_params(on, gemm, g.fc2, dy, act.z);
+  project_backward_input(gemm, da, dy, p.fc2.weight);
+  activation_backward(on, da, da, act.a, shape.activation, derivative);
+  project_backward_params(on, gemm, g.fc1, da, act.u2);
+  project_backward_input(gemm, du, da, p.fc1.weight);
+  norm_backward_params(on, g.ln2.weight, g.ln2.bias, du, act.h, act.mean2, act.rstd2);
+  if (residual == Residual::vanilla) copy(on, dh.flat(), dy.flat());
+  const Into into = residual == Residual::vanilla ? Into::add : Into::overwrite;
+  norm_backward_input(on, dh, into, du, act.h, act.mean2, act.rstd2, p.ln2.weight);
+}
+
+/// From scratch.dh to dx.
+void Block::learn_attention(const Device& on, Gemm& gemm, Mat dx, Residual residual) const {
+  const Mat dh = scratch.dh, dqkv = scratch.dqkv, narrow = scratch.narrow;
+  project_backward_params(on, gemm, g.out, dh, act.attended);
+  project_backward_input(gemm, narrow, dh, p.out.weight);
+  attention_backward(on, gemm, dqkv, narrow, act.qkv, attention_shape(), scratch.attention);
+  if (!dx) {
+    // Nobody asks for the gradient at LN1's output: its weight and bias get theirs from dqkv^T
+    // xhat, (3D, D), which spares the product dqkv W (docs/numerics.md, "LN gradient without an
+    // input gradient").
+    normalize(on, narrow, x, act.mean1, act.rstd1);
+    gemm({.c = scratch.product, .a = dqkv, .a_side = Side::turned, .b = narrow});
+    fill(on, scratch.bias, 0.0f);
+    bias_backward(on, scratch.bias, dqkv);
+    norm_linear_backward_params(on, {g.ln1.weight, g.ln1.bias, g.qkv.weight, g.qkv.bias},
+                                scratch.product, scratch.bias,
+                                {p.ln1.weight, p.ln1.bias, p.qkv.weight});
+    return;
+  }
+  project_backward_params(on, gemm, g.qkv, dqkv, act.u1);
+  project_backward_input(gemm, narrow, dqkv, p.qkv.weight);
+  norm_backward_params(on, g.ln1.weight, g.ln1.bias, narrow, x, act.mean1, act.rstd1);
+  if (residual == Residual::vanilla) copy(on, dx.flat(), ConstMat(dh).flat());
+  const Into into = residual == Residual::vanilla ? Into::add : Into::overwrite;
+  norm_backward_input(on, dx, into, narrow, x, act.mean1, act.rstd1, p.ln1.weight);
+}
+
+void Block::learn_layers(const Device& on, Gemm& gemm, ConstMat signals,
+                         Derivative derivative) const {
+  const std::int64_t D = shape.width;
+  const ConstMat at_width = signals.cols_from(0, D);
+  project_backward_params(on, gemm, g.fc2, at_width, act.z);
+  activation_backward(on, scratch.wide, signals, act.a, shape.activation, derivative);
+  project_backward_params(on, gemm, g.fc1, scratch.wide, act.u2);
+  norm_backward_params(on, g.ln2.weight, g.ln2.bias, at_width, act.h, act.mean2, act.rstd2);
+  project_backward_params(on, gemm, g.out, at_width, act.attended);
+  project_backward_params(on, gemm, g.qkv, signals.cols_from(0, 3 * D), act.u1);
+  norm_backward_params(on, g.ln1.weight, g.ln1.bias, at_width, x, act.mean1, act.rstd1);
+}
+
+}  // namespace dfascale

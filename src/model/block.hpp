@@ -1,0 +1,75 @@
+// One decoder block (SPEC section 1):  h = x + Out(Attn(QKV(LN1 x))),  y = h + FC2(f(FC1(LN2 h))).
+// It can do one thing beside forward: given the signal at its output, add its gradients and return
+// the signal at its input. Where that signal comes from is not its business (credit/backward.cpp).
+// R = B*T rows.
+#pragma once
+
+#include "kernels/attention.hpp"
+#include "kernels/gemm.hpp"
+#include "model/arena.hpp"
+#include "model/parameters.hpp"
+#include "model/shape.hpp"
+
+namespace dfascale {
+
+/// What forward leaves for learn.
+struct BlockActivations {
+  Mat u1;            // (R, D) LN1 x
+  Vec mean1, rstd1;  // (R)
+  Mat qkv;           // (R, 3D)
+  Mat attended;      // (R, D)
+  Mat h;             // (R, D)
+  Mat u2;            // (R, D) LN2 h
+  Vec mean2, rstd2;  // (R)
+  Mat a;             // (R, 4D) pre-activation
+  Mat z;             // (R, 4D) f(a)
+  Mat y;             // (R, D) output
+
+  static BlockActivations lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
+};
+
+/// Working space of learn, shared by all blocks of a stage.
+struct BlockScratch {
+  Vec attention;
+  Mat wide;     // (R, 4D)
+  Mat narrow;   // (R, D)
+  Mat dh;       // (R, D)
+  Mat dqkv;     // (R, 3D)
+  Mat product;  // (3D, D), for the folded LN1 gradient
+  Vec bias;     // (3D)
+
+  static BlockScratch lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
+};
+
+/// Everything a block works with.  `x` is the output of the block below.
+struct Block {
+  Shape shape;
+  std::int64_t sequences;
+  BlockTensors<const float> p;
+  BlockTensors<float> g;  ///< gradients, added to; empty where the rule trains none
+  ConstMat x;             // (R, D)
+  BlockActivations act;
+  BlockScratch scratch;
+
+  void forward(const Device& on, Gemm& gemm) const;
+
+  /// Exact calculus inside the block but for the two asymmetric options.  Adds gradients; where dx
+  /// is not empty, overwrites it with the gradient at the block's input (dx may be dy).  An empty
+  /// dx spares the product that only dx needs.
+  void learn(const Device& on, Gemm& gemm, ConstMat dy, Mat dx, Residual residual,
+             Derivative derivative) const;
+
+  /// Layer-wise feedback: signals (R, 4D) = F e; every layer's output gets its first columns, and
+  /// nothing flows between layers (SPEC section 2, granularity = layer).
+  void learn_layers(const Device& on, Gemm& gemm, ConstMat signals, Derivative derivative) const;
+
+ private:
+  AttentionShape attention_shape() const {
+    return {sequences, shape.context, shape.width, shape.heads};
+  }
+  void learn_mlp(const Device& on, Gemm& gemm, ConstMat dy, Residual residual,
+                 Derivative derivative) const;
+  void learn_attention(const Device& on, Gemm& gemm, Mat dx, Residual residual) const;
+};
+
+}  // namespace dfascale

@@ -1,0 +1,47 @@
+// The head: final LN, projector and mean cross-entropy, in chunks of rows so that the logits of a
+// batch are never stored.
+#pragma once
+
+#include "kernels/gemm.hpp"
+#include "model/arena.hpp"
+#include "model/parameters.hpp"
+#include "model/shape.hpp"
+
+namespace dfascale {
+
+/// Where the error at the logits is asked for (credit/rule.hpp, ErrorTap::logits): signals (R, w) =
+/// dlogits F^T, with F (w, V padded).  Empty where it is not.
+struct LogitsTap {
+  ConstMat feedback;
+  Mat signals;
+};
+
+struct Head {
+  Shape shape;
+  NormTensors<const float> p;
+  NormTensors<float> g;
+  ConstMat projector;      // (V, D)
+  Mat projector_gradient;  // (V, D), or empty: the rule does not train it
+  ConstMat x;              // (R, D) the last block's output
+  Mat normed;              // (R, D) final LN's output
+  Vec mean, rstd;          // (R)
+  Mat error;               // (R, D) e = dloss/dnormed: the preprojector error
+  Vec losses;              // (R)
+  Mat logits;              // (chunk, V)
+
+  /// Activations and working space; the rest is filled in by the stage.
+  static Head lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
+
+  /// Logits of what follows row `row`: (padded V), in the first row of `logits`.
+  ConstVec logits_after(const Device& on, Gemm& gemm, std::int64_t row) const;
+
+  /// losses (R), each token's cross-entropy in nats.
+  void evaluate(const Device& on, Gemm& gemm, Tokens targets) const;
+
+  /// losses, error = scale * d(sum of losses)/dnormed, gradients of final LN and projector added,
+  /// dx (R, D) overwritten with the gradient at the last block's output.
+  void learn(const Device& on, Gemm& gemm, Tokens targets, float scale, const LogitsTap& tap,
+             Mat dx) const;
+};
+
+}  // namespace dfascale

@@ -1,0 +1,27 @@
+// y = x W^T + b and its gradients: the one place where a linear layer becomes matrix products.
+#pragma once
+
+#include "kernels/gemm.hpp"
+#include "kernels/residual.hpp"
+#include "model/parameters.hpp"
+
+namespace dfascale {
+
+/// y (R, out) = x (R, in) W^T + b.
+inline void project(Gemm& gemm, Mat y, ConstMat x, const LinearTensors<const float>& p) {
+  gemm({.c = y, .a = x, .b = p.weight, .b_side = Side::turned, .bias = p.bias});
+}
+
+/// dx (R, in) = dy (R, out) W.
+inline void project_backward_input(Gemm& gemm, Mat dx, ConstMat dy, ConstMat weight) {
+  gemm({.c = dx, .a = dy, .b = weight});
+}
+
+/// dW += dy^T x, db += column sums of dy.
+inline void project_backward_params(const Device& on, Gemm& gemm, const LinearTensors<float>& g,
+                                    ConstMat dy, ConstMat x) {
+  gemm({.c = g.weight, .a = dy, .a_side = Side::turned, .b = x, .into = Into::add});
+  bias_backward(on, g.bias, dy);
+}
+
+}  // namespace dfascale

@@ -1,0 +1,36 @@
+// What a study says about decks while it is being read: for every key the values to try.
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "deck/reading.hpp"
+
+namespace dfascale {
+
+/// A key's values; more than one makes an axis of the study's grid.
+using Choices = std::map<const Key*, std::vector<Given>>;
+
+/// A [[size]] or [[rule]]: its keys, and for rules what differs at single sizes.
+struct Part {
+  std::string name, place;
+  Choices choices;
+  std::map<std::string, Choices> at;  ///< by name of the size
+};
+
+/// The file's parts.  Later ones win: base, size, rule, rule at this size, --set.
+struct StudyText {
+  std::string name, dir;
+  std::int64_t workers = 0;
+  Choices base, overrides;
+  std::vector<Part> sizes, rules;
+};
+
+/// Problems go into `reading`, whose `deck` is the study's file name.
+StudyText take_study(Reading& reading, std::string_view toml,
+                     const std::vector<std::string>& overrides);
+
+}  // namespace dfascale

@@ -1,0 +1,151 @@
+// dfascale eval: the loss of a checkpoint on any tokens.
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "comm/session.hpp"
+#include "data/corpus_info.hpp"
+#include "deck/words.hpp"
+#include "tools/tools.hpp"
+#include "tools/trained_model.hpp"
+#include "train/evaluate.hpp"
+
+namespace dfascale {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvalOptions {
+  std::string checkpoint, data, format;
+  std::int64_t sequences = 0;
+  bool json = false;
+};
+
+struct Evaluation {
+  std::string checkpoint;
+  std::int64_t step, sequences, tokens;
+  double loss;                            ///< nats per token
+  std::optional<double> bytes_per_token;  ///< of the text
+  std::string no_bytes;                   ///< why bytes_per_token is not known
+
+  double perplexity() const { return std::exp(loss); }
+  double bits_per_byte() const { return loss / std::numbers::ln2 / *bytes_per_token; }
+};
+
+TokenFormat format_of(const EvalOptions& options, const Settings& settings) {
+  return options.format.empty() ? settings.data.format : *from_word<TokenFormat>(options.format);
+}
+
+bool same_folder(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  return fs::equivalent(a, b, ignored);
+}
+
+/// Tokens of another tokenizer would give a loss that means nothing.
+void check_vocabulary(const Settings& s, const std::string& data,
+                      const std::optional<CorpusInfo>& info, const TokenStream& stream) {
+  if (info && info->vocab != s.model.vocab && !same_folder(data, s.data.train))
+    fail(Exit::data,
+         "{}: its tokenizer has {} tokens, the checkpoint's model {}: these are tokens of another "
+         "vocabulary; prepare the text with the tokenizer of {} (dfascale prepare --tokenizer)",
+         data, info->vocab, s.model.vocab, s.data.train);
+  stream.check_vocabulary(s.model.vocab);
+}
+
+ValidationSet open_sequences(const EvalOptions& options, const Settings& s,
+                             const std::optional<CorpusInfo>& info) {
+  TokenStream stream = TokenStream::open(options.data, Split::valid, format_of(options, s));
+  check_vocabulary(s, options.data, info, stream);
+  const std::int64_t all = std::max<std::int64_t>(1, (stream.size() - 1) / s.model.context);
+  return {std::move(stream), s.model.context, options.sequences > 0 ? options.sequences : all};
+}
+
+Evaluation evaluate(const Comm& comm, const EvalOptions& options) {
+  TrainedModel model(options.checkpoint, 0);
+  const Settings& s = model.settings();
+  std::error_code ignored;
+  const bool is_folder = fs::is_directory(options.data, ignored);
+  const std::optional<CorpusInfo> info =
+      is_folder ? read_corpus_info(options.data) : std::optional<CorpusInfo>();
+  const ValidationSet data = open_sequences(options, s, info);
+  Batch batch;
+  Evaluation result{model.file(),
+                    model.meta().step,
+                    data.sequences(),
+                    data.sequences() * s.model.context,
+                    mean_loss(comm, model.taker(), data, batch),
+                    {},
+                    ""};
+  if (!std::isfinite(result.loss))
+    fail(Exit::numerical, "{}: the loss is {}: the checkpoint holds parameters that are no use",
+         model.file(), result.loss);
+  if (info) result.bytes_per_token = info->valid_bytes_per_token;
+  else
+    result.no_bytes = is_folder ? "the folder has no corpus.json, which says bytes per token"
+                                : "DATA is not a prepared folder, whose corpus.json says bytes per "
+                                  "token";
+  return result;
+}
+
+void print(const Evaluation& e) {
+  log::say("checkpoint      {} (step {})", e.checkpoint, e.step);
+  log::say("tokens          {} in {} sequences", e.tokens, e.sequences);
+  log::say("loss            {:.7f} nats per token", e.loss);
+  log::say("perplexity      {:.4f}", e.perplexity());
+  if (e.bytes_per_token)
+    log::say("bits per byte   {:.5f} ({:.4f} bytes per token)", e.bits_per_byte(),
+             *e.bytes_per_token);
+  else log::say("bits per byte   n/a: {}", e.no_bytes);
+}
+
+void print_json(const Evaluation& e) {
+  nlohmann::ordered_json json = {
+      {"checkpoint", e.checkpoint}, {"step", e.step}, {"sequences", e.sequences},
+      {"tokens", e.tokens},         {"loss", e.loss}, {"perplexity", e.perplexity()}};
+  if (e.bytes_per_token) json["bits_per_byte"] = e.bits_per_byte();
+  else json["bits_per_byte"] = nullptr;
+  if (!e.bytes_per_token) json["bits_per_byte_missing"] = e.no_bytes;
+  log::line(json.dump(2));
+}
+
+int eval(const EvalOptions& options) {
+  const Session session;
+  const Evaluation result = evaluate(session.comm(), options);
+  if (options.json) print_json(result);
+  else print(result);
+  return static_cast<int>(Exit::done);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, Run& run) {
+  const auto options = std::make_shared<EvalOptions>();
+  CLI::App* command = app.add_subcommand("eval", "Loss of a checkpoint on any tokens");
+  command
+      ->add_option("CHECKPOINT", options->checkpoint,
+                   "A file, or a run folder: its newest good checkpoint")
+      ->required();
+  command
+      ->add_option("DATA", options->data,
+                   "A prepared folder (its validation split), a .bin file, or a glob in quotes")
+      ->required();
+  command
+      ->add_option("--sequences", options->sequences,
+                   "Only so many sequences of the model's context, evenly spread; 0: all")
+      ->check(CLI::Range(std::int64_t{0}, most_counted))
+      ->capture_default_str();
+  command->add_option("--format", options->format, "Of the files; default: as the run's data")
+      ->check(CLI::IsMember({"llmc", "raw"}));
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer(
+      "Examples:\n"
+      "  dfascale eval runs/tiny data/corpus\n"
+      "  mpirun -n 4 dfascale eval runs/tiny/checkpoints/latest 'data/other/valid_*.bin'");
+  command->callback([options, &run] { run = [options] { return eval(*options); }; });
+}
+
+}  // namespace dfascale

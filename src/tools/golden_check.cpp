@@ -1,0 +1,251 @@
+#include "tools/golden_check.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.hpp"
+#include "deck/settings.hpp"
+#include "tools/golden_rule.hpp"
+#include "train/learner.hpp"
+
+namespace dfascale {
+namespace {
+
+// Float32 against float64 (docs/numerics.md, "Golden files").
+constexpr double loss_tolerance = 1e-6;
+constexpr double gradient_tolerance = 2e-5;
+// Of gradients whose true value is zero: the key part of attn.qkv.bias.
+constexpr double zero_tolerance = 1e-7;
+// An element whose gradient is near AdamW's eps moves by a visible part of the learning rate and
+// takes others with it.
+constexpr double steps_quantile = 0.999, steps_quantile_tolerance = 5e-6,
+                 steps_worst_tolerance = 1e-3;
+// Loss curves of float32 programs drift apart when a ReLU changes sign.  The file holds how far
+// another program drifted; allowed is ten times that, taken up to the end of the next window, since
+// the first flip may come earlier here.
+constexpr double drift_factor = 10, drift_floor = 5e-6;
+constexpr std::int64_t drift_windows[] = {20, 40, 100, std::numeric_limits<std::int64_t>::max()};
+
+/// max|a - b| over [first, last), and max|b|.
+struct Difference {
+  double error = 0, scale = 0;
+  void add(double a, double b) {
+    const double off = std::abs(a - b);
+    error = std::isnan(off) ? std::numeric_limits<double>::infinity() : std::max(error, off);
+    scale = std::max(scale, std::abs(b));
+  }
+  /// Relative to max|b|, or absolute where b is all zero.
+  Comparison against(const std::string& what, double relative_tolerance) const {
+    return scale > 0 ? Comparison{what, error / scale, relative_tolerance}
+                     : Comparison{what, error, zero_tolerance};
+  }
+};
+
+bool is_qkv_bias(const std::string& name) { return name.ends_with("attn.qkv.bias"); }
+
+/// Elements of a tensor that softmax ignores: keys' biases.
+bool is_key_bias(const std::string& name, std::size_t element, std::int64_t width) {
+  const auto i = static_cast<std::int64_t>(element);
+  return is_qkv_bias(name) && i >= width && i < 2 * width;
+}
+
+/// One variant set up: a learner at the file's parameters, and the way through its batches.
+class Check {
+ public:
+  Check(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
+        const GoldenVariant& variant, const CheckLayout& layout);
+
+  void compare_gradients(VariantResult& result);
+  void compare_steps(VariantResult& result, const std::string& name, const GoldenSteps& steps);
+  void compare_curve(VariantResult& result, const GoldenCurve& curve);
+
+ private:
+  void start(double clip);
+  /// Gradients of one batch of the file, reduced over ranks; returns the mean loss.
+  double take_gradients(std::int64_t batch);
+
+  const Comm& comm_;
+  const Device& on_;
+  Gemm& gemm_;
+  const Golden& golden_;
+  const GoldenVariant& variant_;
+  CheckLayout layout_;
+  Shape shape_;
+  Rule rule_;
+  Arena arena_;
+  std::unique_ptr<Learner> learner_;
+};
+
+Check::Check(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
+             const GoldenVariant& variant, const CheckLayout& layout)
+    : comm_(comm), on_(on), gemm_(gemm), golden_(golden), variant_(variant), layout_(layout) {
+  shape_ = {golden.layers, golden.width, golden.heads,    golden.context,
+            golden.vocab,  golden.tied,  Activation::relu};
+  rule_ = rule_of(variant);
+  if (golden.batch % (layout.dp * layout.micro_batches) != 0)
+    fail(Exit::usage, "{}: {} sequences cannot be dealt out to {} replica(s) x {} micro-batch(es)",
+         golden.path, golden.batch, layout.dp, layout.micro_batches);
+}
+
+/// A fresh learner at the file's parameters.
+void Check::start(double clip) {
+  OptimSettings optim{};
+  optim.learning_rate = golden_.learning_rate;
+  optim.beta1 = golden_.beta1;
+  optim.beta2 = golden_.beta2;
+  optim.eps = golden_.adam_eps;
+  optim.weight_decay = golden_.weight_decay;
+  optim.clip = clip > 0 ? Clip::global : Clip::none;
+  optim.clip_norm = clip;
+  learner_.reset();
+  arena_.clear();
+  learner_ = make_in<Learner>(arena_, on_, gemm_, shape_, rule_, optim,
+                              golden_.batch / (layout_.dp * layout_.micro_batches));
+  learner_->initialise_parameters(0, 0);  // padding to zero
+  learner_->reset_moments();
+  for (const Parameter& p : learner_->table().all()) {
+    const auto found = golden_.params.find(p.name);
+    if (found == golden_.params.end() ||
+        static_cast<std::int64_t>(found->second.size()) != p.size())
+      fail(Exit::data, "{}: params/{} is missing or not [{}, {}]", golden_.path, p.name, p.rows,
+           p.cols);
+    upload(on_, p, Buffer::values, learner_->values(), found->second.data());
+  }
+  if (learner_->feedback().matrix()) {
+    const std::string name = rule_.error == ErrorTap::logits ? "logits" : "preprojector";
+    const auto found = golden_.feedback.find(name);
+    if (found == golden_.feedback.end())
+      fail(Exit::data, "{}: feedback/{} is missing", golden_.path, name);
+    learner_->feedback().assign(on_, found->second.values, found->second.cols);
+  }
+}
+
+double Check::take_gradients(std::int64_t batch) {
+  const std::int64_t T = golden_.context, B = golden_.batch,
+                     each = B / (layout_.dp * layout_.micro_batches);
+  const float scale = 1.0f / static_cast<float>(B * T);
+  std::vector<std::int32_t> inputs, targets;
+  GradientTaker& taker = learner_->taker();
+  taker.begin();
+  for (std::int64_t m = 0; m < layout_.micro_batches; ++m) {
+    inputs.clear();
+    targets.clear();
+    const std::int64_t first = (comm_.rank() * layout_.micro_batches + m) * each;
+    for (std::int64_t b = first; b < first + each; ++b) {
+      const auto row = golden_.tokens.begin() + (batch * B + b) * (T + 1);
+      inputs.insert(inputs.end(), row, row + T);
+      targets.insert(targets.end(), row + 1, row + T + 1);
+    }
+    taker.learn({inputs.data(), each * T}, {targets.data(), each * T}, scale);
+  }
+  comm_.all_reduce_sum(learner_->gradients().data, learner_->gradients().size);
+  return comm_.sum(taker.loss_sum()) / static_cast<double>(B * T);
+}
+
+void Check::compare_gradients(VariantResult& result) {
+  start(0);
+  const double loss = take_gradients(0);
+  result.comparisons.push_back({"loss", std::abs(loss / variant_.loss - 1), loss_tolerance});
+  for (std::size_t i = 0; i < golden_.parameter_names.size(); ++i) {
+    const Parameter& p = learner_->table().find(golden_.parameter_names[i]);
+    const bool trained = variant_.trained[i] != 0;
+    if (p.trained != trained) {
+      const double error = std::numeric_limits<double>::infinity();
+      result.comparisons.push_back(
+          {p.name + (trained ? " (frozen here)" : " (trained here)"), error, 0});
+    }
+    if (!p.trained || !trained) continue;
+    const std::vector<float> ours = download(on_, p, Buffer::trained, learner_->gradients());
+    const std::vector<double>& theirs = variant_.grads.at(p.name);
+    Difference rest, keys;
+    for (std::size_t e = 0; e < ours.size(); ++e)
+      (is_key_bias(p.name, e, shape_.width) ? keys : rest)
+          .add(static_cast<double>(ours[e]), theirs[e]);
+    result.comparisons.push_back(rest.against(p.name, gradient_tolerance));
+    if (is_qkv_bias(p.name))
+      result.comparisons.push_back({p.name + " (keys)", keys.error,
+                                    std::max(zero_tolerance, gradient_tolerance * keys.scale)});
+  }
+}
+
+void Check::compare_steps(VariantResult& result, const std::string& name,
+                          const GoldenSteps& steps) {
+  start(steps.grad_clip);
+  for (std::int64_t step = 1; step <= static_cast<std::int64_t>(steps.grad_norm.size()); ++step) {
+    take_gradients(0);
+    learner_->update(step, golden_.learning_rate);
+  }
+  std::vector<double> errors;
+  for (const Parameter& p : learner_->table().all()) {
+    const std::vector<float> ours = download(on_, p, Buffer::values, learner_->values());
+    const std::vector<double>& theirs = steps.params.at(p.name);
+    for (std::size_t e = 0; e < ours.size(); ++e)
+      if (!is_key_bias(p.name, e, shape_.width))
+        errors.push_back(std::abs(static_cast<double>(ours[e]) - theirs[e]));
+  }
+  for (double& error : errors)
+    if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+  std::sort(errors.begin(), errors.end());
+  const auto at =
+      static_cast<std::size_t>(std::ceil(steps_quantile * static_cast<double>(errors.size()))) - 1;
+  result.comparisons.push_back({name + " (99.9 %)", errors[at], steps_quantile_tolerance});
+  result.comparisons.push_back({name + " (worst)", errors.back(), steps_worst_tolerance});
+}
+
+/// Ten times the other float32 program's drift before step `end`.
+double allowed_drift(const GoldenCurve& curve, std::int64_t end) {
+  double allowed = drift_floor;
+  for (std::size_t s = 0; s < std::min(curve.loss.size(), static_cast<std::size_t>(end)); ++s)
+    allowed = std::max(allowed, drift_factor * std::abs(curve.loss[s] - curve.loss_float32[s]));
+  return allowed;
+}
+
+void Check::compare_curve(VariantResult& result, const GoldenCurve& curve) {
+  start(curve.grad_clip);
+  const auto steps = static_cast<std::int64_t>(curve.loss.size());
+  std::int64_t first = 0;
+  for (std::size_t window = 0; first < steps; ++window) {
+    const std::int64_t last = std::min(drift_windows[window], steps);
+    const std::int64_t next = drift_windows[std::min(window + 1, std::size(drift_windows) - 1)];
+    double error = 0;
+    for (std::int64_t s = first; s < last; ++s) {
+      const double off = std::abs(take_gradients(s) - curve.loss[static_cast<std::size_t>(s)]);
+      error = std::isnan(off) ? std::numeric_limits<double>::infinity() : std::max(error, off);
+      learner_->update(s + 1, golden_.learning_rate);
+    }
+    result.comparisons.push_back(
+        {fmt::format("loss, steps {}..{}", first, last - 1), error, allowed_drift(curve, next)});
+    first = last;
+  }
+}
+
+}  // namespace
+
+bool VariantResult::passed() const {
+  return std::all_of(comparisons.begin(), comparisons.end(),
+                     [](const Comparison& c) { return c.passed(); });
+}
+
+const Comparison& VariantResult::worst() const {
+  return *std::max_element(comparisons.begin(), comparisons.end(),
+                           [](const Comparison& a, const Comparison& b) {
+                             return a.error * b.allowed < b.error * a.allowed;
+                           });
+}
+
+VariantResult check_variant(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
+                            const GoldenVariant& variant, const CheckLayout& layout) {
+  Check check(comm, on, gemm, golden, variant, layout);
+  VariantResult result{variant.name, {}};
+  if (variant.curve) {
+    check.compare_curve(result, *variant.curve);
+    return result;
+  }
+  check.compare_gradients(result);
+  if (variant.after3) check.compare_steps(result, "after3", *variant.after3);
+  if (variant.after3_clip) check.compare_steps(result, "after3_clip", *variant.after3_clip);
+  return result;
+}
+
+}  // namespace dfascale

@@ -1,0 +1,38 @@
+// Our gradients, losses and optimiser steps beside those of a golden file (SPEC section 11).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/comm.hpp"
+#include "io/golden.hpp"
+#include "kernels/gemm.hpp"
+
+namespace dfascale {
+
+/// One line of the table: what was compared, how far it is off, what is allowed.
+struct Comparison {
+  std::string what;  ///< "loss", a tensor's name, "after3 (99.9 %)"
+  double error, allowed;
+  bool passed() const { return error <= allowed; }  // NaN fails
+};
+
+struct VariantResult {
+  std::string variant;
+  std::vector<Comparison> comparisons;
+  bool passed() const;
+  /// The comparison that uses most of what is allowed to it.
+  const Comparison& worst() const;
+};
+
+/// How the batch is dealt out: over the ranks of comm, then over micro-batches.
+struct CheckLayout {
+  std::int64_t dp = 1, micro_batches = 1;
+};
+
+/// Runs one variant.  Collective.  Throws Error(Exit::usage) if the layout does not divide the
+/// file's batch.
+VariantResult check_variant(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
+                            const GoldenVariant& variant, const CheckLayout& layout);
+
+}  // namespace dfascale

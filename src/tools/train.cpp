@@ -1,0 +1,82 @@
+// dfascale train: a deck in, a run folder out.
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+
+#include "base/log.hpp"
+#include "comm/session.hpp"
+#include "credit/flops.hpp"
+#include "deck/deck.hpp"
+#include "tools/memory.hpp"
+#include "tools/rule_table.hpp"
+#include "tools/tools.hpp"
+#include "train/corpus.hpp"
+#include "train/trainer.hpp"
+
+namespace dfascale {
+namespace {
+
+struct TrainOptions {
+  std::string deck;
+  std::vector<std::string> overrides;
+  bool dry_run = false;
+};
+
+/// What a run will do and take, before it takes anything.
+void describe(const Settings& s) {
+  const Shape shape = shape_of(s.model);
+  const ParameterTable table(shape, s.rule);
+  const Flops flops = flops_per_token(shape, s.rule);
+  const auto steps = static_cast<double>(s.steps()),
+             step_tokens = static_cast<double>(s.step_tokens());
+  log::say("parameters      {} ({} without embeddings, {} trained)", table.count(),
+           table.count_without_embeddings(), table.count_trained());
+  say_flops(flops);
+  log::say("budget          {} steps of {} tokens, {:.4g} FLOP", s.steps(), s.step_tokens(),
+           flops.total() * steps * step_tokens);
+  log::say("layout          {} rank(s), {} micro-batch(es) of {} sequences each", s.parallel.dp,
+           s.parallel.micro_batches, s.micro_batch_sequences());
+  say_memory(predicted_memory(s));
+}
+
+int train(const TrainOptions& options) {
+  const Session session;
+  Settings settings = read_deck_on_all(session.comm(), options.deck, options.overrides);
+  resolve_vocabulary(settings);
+  if (options.dry_run) {
+    open_corpus(settings);
+    log::line(show_deck(settings));
+    describe(settings);
+    return static_cast<int>(Exit::done);
+  }
+  describe(settings);
+  return static_cast<int>(Trainer(session, settings).train());
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Run& run) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App* command =
+      app.add_subcommand("train", "Train a model as a deck says; restarts where it stopped");
+  command
+      ->add_option("DECK", options->deck,
+                   "The run's deck (docs/deck.md; `dfascale deck` explains the keys)")
+      ->required();
+  command
+      ->add_option("--set", options->overrides, "section.key=value, wins over the deck; repeatable")
+      ->allow_extra_args(false);
+  command->add_flag("--dry-run", options->dry_run,
+                    "Check deck and data, print the resolved deck, memory and FLOP, and stop");
+  command->footer(
+      "Examples:\n"
+      "  dfascale train inputs/tiny.toml\n"
+      "  dfascale train inputs/tiny.toml --set rule.name=dfa --set optim.learning_rate=1e-3\n"
+      "  mpirun -n 4 dfascale train inputs/57m.toml --set data.train=data/mine\n"
+      "A run stopped by SIGTERM, SIGINT or SIGUSR1 writes a checkpoint and exits with 75; the same "
+      "command goes on.");
+  command->callback([options, &run] { run = [options] { return train(*options); }; });
+}
+
+}  // namespace dfascale

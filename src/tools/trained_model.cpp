@@ -1,0 +1,59 @@
+#include "tools/trained_model.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.hpp"
+#include "deck/deck.hpp"
+#include "train/state.hpp"
+
+namespace dfascale {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Going forward only: the rule that trains least takes least memory.
+Rule rule_for_reading() {
+  const auto least = [](const Rule& rule) { return rule.inner == Credit::none; };
+  return *std::find_if(rules.begin(), rules.end(), least);
+}
+
+}  // namespace
+
+std::string checkpoint_at(const std::string& where) {
+  std::error_code ignored;
+  if (!fs::is_directory(where, ignored)) return where;
+  const std::string inner = where + "/checkpoints";
+  const CheckpointFolder folder(fs::is_directory(inner, ignored) ? inner : where, 1, 0,
+                                WriterRanks::all());
+  const std::optional<std::string> found = folder.newest_good();
+  if (!found)
+    fail(Exit::checkpoint,
+         "{}: no good checkpoint in this folder; expected a run folder (runs/NAME), its "
+         "checkpoints folder, or a file step_*.h5",
+         where);
+  return *found;
+}
+
+bool is_checkpoint(const std::string& where) {
+  std::error_code ignored;
+  if (fs::is_directory(where, ignored)) return true;
+  char start[4] = {};
+  std::ifstream(where, std::ios::binary).read(start, sizeof start);
+  return std::string_view(start, sizeof start) == "\x89HDF";
+}
+
+TrainedModel::TrainedModel(const std::string& where, std::int64_t sequences)
+    : file_(checkpoint_at(where)) {
+  const CheckpointFile file(file_, WriterRanks::all());
+  meta_ = file.meta();
+  settings_ = parse_deck(meta_.deck, file_, {});
+  if (sequences == 0) sequences = settings_.micro_batch_sequences();
+  learner_ = make_in<Learner>(arena_, device_, gemm_, shape_of(settings_.model), rule_for_reading(),
+                              settings_.optim, sequences);
+  learner_->initialise_parameters(0, 0);  // padding to zero
+  load_state(file, *learner_, Moments::leave);
+}
+
+}  // namespace dfascale

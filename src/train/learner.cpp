@@ -1,0 +1,128 @@
+#include "train/learner.hpp"
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "credit/backward.hpp"
+#include "kernels/reduce.hpp"
+#include "kernels/residual.hpp"
+
+namespace dfascale {
+
+GradientTaker::GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape,
+                             const Rule& rule, std::int64_t micro_batch_sequences)
+    : on_(on),
+      table_(shape, rule),
+      gradients_(arena.vec(table_.trained_size())),
+      loss_sum_(arena.vector<double>(1)),
+      stage_(arena, on, gemm, shape, rule, micro_batch_sequences) {}
+
+void GradientTaker::bind(ConstVec values, const FeedbackMatrix& feedback) {
+  stage_.bind(table_, values, gradients_, feedback);
+}
+
+void GradientTaker::begin() {
+  fill(on_, gradients_, 0.0f);
+  begin_evaluation();
+}
+
+void GradientTaker::begin_evaluation() {
+  const double zero = 0;
+  copy_to_device(on_, loss_sum_.data, &zero, sizeof zero);
+}
+
+void GradientTaker::learn(Tokens inputs, Tokens targets, float scale) {
+  stage_.micro_batch.load(on_, inputs, targets);
+  stage_.forward();
+  backward(stage_, scale);
+  add_sum(on_, loss_sum_.data, stage_.head.losses);
+}
+
+void GradientTaker::evaluate(Tokens inputs, Tokens targets, std::int64_t sequences) {
+  stage_.micro_batch.load(on_, inputs, targets);
+  stage_.forward();
+  stage_.evaluate();
+  add_sum(on_, loss_sum_.data, stage_.head.losses.part(0, sequences * stage_.shape.context));
+}
+
+std::vector<float> GradientTaker::logits_after(Tokens inputs, std::int64_t place) {
+  stage_.micro_batch.load(on_, inputs, inputs);  // targets are not looked at
+  stage_.forward();
+  const ConstVec logits = stage_.head.logits_after(on_, stage_.gemm, place);
+  std::vector<float> host(static_cast<std::size_t>(stage_.shape.vocab));
+  copy_to_host(on_, host.data(), logits.data, host.size() * sizeof(float));
+  return host;
+}
+
+double GradientTaker::loss_sum() const {
+  double sum = 0;
+  copy_to_host(on_, &sum, loss_sum_.data, sizeof sum);
+  return sum;
+}
+
+bool GradientTaker::is_finite(ConstVec values) const {
+  sum_of_squares(on_, loss_sum_.data, values);
+  return std::isfinite(loss_sum());
+}
+
+std::string GradientTaker::first_not_finite() const {
+  if (!is_finite(ConstMat(stage_.x0).flat())) return "embedding";
+  for (std::size_t l = 0; l < stage_.blocks.size(); ++l)
+    if (!is_finite(ConstMat(stage_.blocks[l].act.y).flat())) return "block " + std::to_string(l);
+  return is_finite(stage_.head.losses) ? "" : "head";
+}
+
+Learner::Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
+                 const OptimSettings& optim, std::int64_t micro_batch_sequences)
+    : on_(on),
+      feedback_(shape, rule),
+      taker_(arena, on, gemm, shape, rule, micro_batch_sequences),
+      adamw_(taker_.table(), shape, rule, optim) {
+  constexpr auto float_bytes = static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t gradients = table().trained_size() * float_bytes;
+  const std::int64_t stage = arena.bytes() - gradients;
+  values_ = arena.vec(table().values_size());
+  std::int64_t before = arena.bytes();
+  adamw_.lay_out(arena);
+  const std::int64_t moments = arena.bytes() - before;
+  before = arena.bytes();
+  feedback_.lay_out(arena);
+  memory_ = {{"parameters", table().values_size() * float_bytes},
+             {"gradients", gradients},
+             {"optimiser moments", moments},
+             {"feedback matrix", arena.bytes() - before},
+             {"activations and workspace", stage}};
+  taker_.bind(values_, feedback_);
+}
+
+void Learner::initialise_parameters(std::uint64_t seed, double init_std) {
+  initialise(on_, table(), values_, seed, init_std);
+}
+
+void Learner::check_parameters() const {
+  for (const Parameter& p : table().all())
+    if (!taker_.is_finite(vector_of(p, Buffer::values, ConstVec(values_))))
+      fail(Exit::numerical, "{} is not finite", p.name);
+}
+
+std::vector<MemoryRow> planned_memory(const Shape& shape, const Rule& rule,
+                                      const OptimSettings& optim,
+                                      std::int64_t micro_batch_sequences) {
+  const Device on;
+  Gemm gemm(on);
+  Arena counting;
+  return Learner(counting, on, gemm, shape, rule, optim, micro_batch_sequences).memory();
+}
+
+std::vector<float> download(const Device& on, const Parameter& p, Buffer kind, ConstVec buffer) {
+  std::vector<float> rows(static_cast<std::size_t>(p.size()));
+  copy_to_host(on, rows.data(), vector_of(p, kind, buffer).data, rows.size() * sizeof(float));
+  return rows;
+}
+
+void upload(const Device& on, const Parameter& p, Buffer kind, Vec buffer, const float* rows) {
+  copy_to_device(on, vector_of(p, kind, buffer).data, rows,
+                 static_cast<std::size_t>(p.size()) * sizeof(float));
+}
+
+}  // namespace dfascale

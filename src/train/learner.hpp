@@ -1,0 +1,120 @@
+// Everything a rank needs to take steps: parameters, gradients, optimiser, feedback matrix and a
+// stage, in one arena.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "credit/feedback.hpp"
+#include "deck/settings.hpp"
+#include "kernels/gemm.hpp"
+#include "model/arena.hpp"
+#include "model/parameters.hpp"
+#include "model/stage.hpp"
+#include "optim/adamw.hpp"
+
+namespace dfascale {
+
+inline Shape shape_of(const ModelSettings& m) {
+  return {m.layers, m.width, m.heads, m.context, m.vocab, m.tied, m.activation};
+}
+
+/// Takes gradients under a rule, over somebody else's parameter values: a stage and one set of
+/// gradients.
+class GradientTaker {
+ public:
+  GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
+                std::int64_t micro_batch_sequences);
+  void bind(ConstVec values, const FeedbackMatrix& feedback);
+
+  /// Gradients and the sum of losses to zero.
+  void begin();
+  /// Only the sum of losses to zero, before evaluate().
+  void begin_evaluation();
+  /// One micro-batch of host tokens, B*T each: adds its losses, and scale * their gradients.
+  void learn(Tokens inputs, Tokens targets, float scale);
+  /// Forward only; adds the losses of the first `sequences` sequences.
+  void evaluate(Tokens inputs, Tokens targets, std::int64_t sequences);
+  /// Logits of the token that follows place `place` of the first sequence, for the model's
+  /// vocabulary without padding, on the host.
+  std::vector<float> logits_after(Tokens inputs, std::int64_t place);
+  /// Sum of the losses of all tokens since begin, in nats; waits for the device.
+  double loss_sum() const;
+
+  /// "block 3": the first place in the model, from the embedding up, whose output of the last
+  /// micro-batch is not finite; empty if all are.
+  std::string first_not_finite() const;
+  /// Whether no element is NaN or infinite.  Uses the place of the sum of losses.
+  bool is_finite(ConstVec values) const;
+
+  const ParameterTable& table() const { return table_; }
+  Vec gradients() const { return gradients_; }
+  const Stage& stage() const { return stage_; }
+
+ private:
+  const Device& on_;
+  ParameterTable table_;
+  Vec gradients_;
+  Vector<double> loss_sum_;
+  Stage stage_;
+};
+
+/// What memory is for, in bytes.
+struct MemoryRow {
+  std::string what;
+  std::int64_t bytes;
+};
+
+class Learner {
+ public:
+  /// Lays itself out; parameters, feedback and moments are set by initialise() or from a file. Make
+  /// it with make_in().
+  Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
+          const OptimSettings& optim, std::int64_t micro_batch_sequences);
+
+  /// Parameters from the seed.
+  void initialise_parameters(std::uint64_t seed, double init_std);
+  /// Feedback from the seed.
+  void draw_feedback(std::uint64_t seed) { feedback_.draw(on_, seed); }
+  void reset_moments() { adamw_.reset(on_); }
+
+  /// step counts from 1.
+  GradientNorms update(std::int64_t step, double learning_rate) {
+    return adamw_.update(on_, values_, gradients(), step, learning_rate);
+  }
+
+  /// Error(Exit::numerical) naming the first tensor whose gradient is not finite.
+  void check_gradients() { adamw_.measure(on_, gradients()); }
+  /// The same for parameters, which no checkpoint is to hold then.
+  void check_parameters() const;
+
+  GradientTaker& taker() { return taker_; }
+  const ParameterTable& table() const { return taker_.table(); }
+  Vec values() const { return values_; }
+  Vec gradients() const { return taker_.gradients(); }
+  Vec first_moment() const { return adamw_.first_moment(); }
+  Vec second_moment() const { return adamw_.second_moment(); }
+  FeedbackMatrix& feedback() { return feedback_; }
+  const Device& device() const { return on_; }
+  const std::vector<MemoryRow>& memory() const { return memory_; }
+
+ private:
+  const Device& on_;
+  std::vector<MemoryRow> memory_;
+  FeedbackMatrix feedback_;
+  GradientTaker taker_;
+  AdamW adamw_;
+  Vec values_;
+};
+
+/// Device memory that a Learner takes, without taking it.
+std::vector<MemoryRow> planned_memory(const Shape& shape, const Rule& rule,
+                                      const OptimSettings& optim,
+                                      std::int64_t micro_batch_sequences);
+
+/// Logical rows of a tensor in a buffer, on the host, and back: what files hold.
+std::vector<float> download(const Device& on, const Parameter& p, Buffer kind, ConstVec buffer);
+void upload(const Device& on, const Parameter& p, Buffer kind, Vec buffer, const float* rows);
+
+}  // namespace dfascale

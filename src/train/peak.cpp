@@ -1,0 +1,83 @@
+#include "train/peak.hpp"
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "kernels/residual.hpp"
+#include "model/arena.hpp"
+
+namespace dfascale {
+namespace {
+
+/// C (m, n) = A (m, k) B (k, n), or with B turned: B (n, k).
+struct Size {
+  std::int64_t m, n, k;
+  Side b_side;
+};
+
+constexpr std::int64_t square_side = 2048;
+
+/// The linears of a block, forward, and a chunk of the projector.
+std::vector<Size> step_sizes(const Shape& s, std::int64_t sequences) {
+  const std::int64_t R = sequences * s.context, D = s.width;
+  return {{R, 3 * D, D, Side::turned},
+          {R, 4 * D, D, Side::turned},
+          {R, D, 4 * D, Side::turned},
+          {R, D, 4 * D, Side::plain},
+          {std::min<std::int64_t>(R, 512), std::min<std::int64_t>(s.padded_vocab(), 8192), D,
+           Side::turned}};
+}
+
+struct Rates {
+  double wall = 0, processor = 0;
+};
+
+/// The best FLOP/s over repetitions of at least `seconds` in all.
+Rates best_rates(const Device& on, Gemm& gemm, const Size& size, double seconds) {
+  Arena arena;
+  const auto lay_out = [&] {
+    return Product{
+        .c = arena.mat(size.m, size.n),
+        .a = arena.mat(size.m, size.k),
+        .b = size.b_side == Side::plain ? arena.mat(size.k, size.n) : arena.mat(size.n, size.k),
+        .b_side = size.b_side};
+  };
+  lay_out();
+  arena.commit();
+  const Product product = lay_out();
+  fill(on, {const_cast<float*>(product.a.data), product.a.size()}, 0.5f);
+  fill(on, {const_cast<float*>(product.b.data), product.b.size()}, 0.25f);
+  gemm(product);
+  fence(on);
+  const double flop =
+      2.0 * static_cast<double>(size.m) * static_cast<double>(size.n) * static_cast<double>(size.k);
+  Rates best;
+  const double end = seconds_now() + seconds;
+  do {
+    const double start = seconds_now(), processor_start = processor_seconds_now();
+    gemm(product);
+    fence(on);
+    best.processor = std::max(best.processor, flop / (processor_seconds_now() - processor_start));
+    best.wall = std::max(best.wall, flop / (seconds_now() - start));
+  } while (seconds_now() < end);
+  return best;
+}
+
+}  // namespace
+
+Peak measure_peak(const Device& on, Gemm& gemm, const Shape& shape,
+                  std::int64_t micro_batch_sequences, double seconds) {
+  Peak peak;
+  const auto take = [&](double& best, const Size& size, double share) {
+    const Rates rates = best_rates(on, gemm, size, share);
+    best = std::max(best, rates.wall);
+    peak.processor = std::max(peak.processor, rates.processor);
+  };
+  take(peak.square, {square_side, square_side, square_side, Side::plain}, seconds);
+  const std::vector<Size> sizes = step_sizes(shape, micro_batch_sequences);
+  for (const Size& size : sizes)
+    take(peak.shapes, size, seconds / static_cast<double>(sizes.size()));
+  return peak;
+}
+
+}  // namespace dfascale

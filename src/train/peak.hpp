@@ -1,0 +1,26 @@
+// What the hardware can do: the yardstick that MFU is measured with (SPEC section 5).
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/gemm.hpp"
+#include "model/shape.hpp"
+
+namespace dfascale {
+
+/// FLOP/s of one rank, by what was measured.
+struct Peak {
+  double square = 0;     ///< best large square product
+  double shapes = 0;     ///< best of the step's own products
+  double processor = 0;  ///< best of both, by processor time of the first thread
+  double best() const { return square > shapes ? square : shapes; }
+};
+
+/// Times products for `seconds` each way and keeps the best repetition: an upper bound that this
+/// library reaches here and now.
+Peak measure_peak(const Device& on, Gemm& gemm, const Shape& shape,
+                  std::int64_t micro_batch_sequences, double seconds);
+
+}  // namespace dfascale

@@ -1,0 +1,70 @@
+#include "train/resume.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "deck/deck.hpp"
+
+namespace dfascale {
+namespace {
+
+/// Keys (or sections) that make another experiment: a restart with another value is refused.
+constexpr std::array<std::string_view, 5> fixed = {"model.", "rule.", "data.epochs",
+                                                   "optim.batch_sequences", "run.seed"};
+
+bool is_fixed(const std::string& difference) {
+  return std::any_of(fixed.begin(), fixed.end(), [&](std::string_view key) {
+    return std::string_view(difference).starts_with(key);
+  });
+}
+
+}  // namespace
+
+std::optional<std::string> find_checkpoint(const RunSettings& run,
+                                           const CheckpointFolder& checkpoints) {
+  switch (run.restart) {
+    case Restart::never: return std::nullopt;
+    case Restart::path: return run.restart_path;
+    case Restart::automatic: return checkpoints.newest_good();
+    case Restart::required: {
+      std::optional<std::string> found = checkpoints.newest_good();
+      if (!found)
+        fail(Exit::checkpoint,
+             "run.restart = \"required\", but {}/{} has no good checkpoint: nothing was changed",
+             run.dir, run.name);
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
+void check_continues(const CheckpointMeta& meta, const std::string& file, const Settings& settings,
+                     std::uint64_t data_fingerprint, std::uint64_t feedback_checksum) {
+  const Settings then = parse_deck(meta.deck, file, {});
+  std::vector<std::string> refused, allowed;
+  for (const std::string& difference : differences(then, settings))
+    (is_fixed(difference) ? refused : allowed).push_back(difference);
+  if (!refused.empty())
+    fail(Exit::checkpoint,
+         "{} is of another run: {}; use another run.name, or run.restart = \"never\"", file,
+         fmt::join(refused, "; "));
+  if (meta.data_fingerprint != data_fingerprint)
+    fail(Exit::checkpoint, "{} was trained on other data than data.train and data.valid name now",
+         file);
+  if (meta.feedback_checksum != feedback_checksum)
+    fail(Exit::checkpoint, "{} was trained with another feedback matrix than run.seed draws now",
+         file);
+  if (meta.step > settings.steps())
+    fail(Exit::checkpoint, "{} is at step {}, beyond the {} steps of optim.tokens = {}", file,
+         meta.step, settings.steps(), settings.optim.tokens);
+  for (const std::string& difference : allowed)
+    log::say("changed since the checkpoint: {}", difference);
+}
+
+}  // namespace dfascale

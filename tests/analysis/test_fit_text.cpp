@@ -1,0 +1,42 @@
+// Numbers and ticks as people read them.
+#include <gtest/gtest.h>
+
+#include "analysis/gnuplot.hpp"
+#include "analysis/text.hpp"
+
+namespace dfascale::fit {
+namespace {
+
+TEST(FitText, Numbers) {
+  EXPECT_EQ(pretty(3.4189), "3.42");
+  EXPECT_EQ(pretty(-30.06, 3), "−30.1");
+  EXPECT_EQ(pretty(414.2, 2), "414");
+  EXPECT_EQ(pretty(6.0e-6, 2), "6.0×10⁻⁶");
+  EXPECT_EQ(pretty(0.0), "0");
+  EXPECT_EQ(pretty({}), "–");
+  EXPECT_EQ(power_of_ten(36.2333), "1.7×10³⁶");
+  EXPECT_EQ(power_of_ten(-9.9999), "1.0×10⁻¹⁰") << "a mantissa that rounds to 10";
+  EXPECT_EQ(fixed_with(-0.07, Interval{-0.08, -0.06}, 2), "−0.07 (−0.08 to −0.06)");
+}
+
+TEST(FitText, NamesAndEscapes) {
+  EXPECT_EQ(display_name("dfa"), "DFA");
+  EXPECT_EQ(display_name("dfa-block"), "dfa-block");
+  EXPECT_EQ(escaped("a_b'c"), "a\\_b''c");
+}
+
+TEST(FitText, TicksAreFewAndInRange) {
+  for (const auto& [low, high] :
+       {std::pair{3.2, 3.4}, {2.7, 6.5}, {0.8, 1.3}, {1e-3, 1e12}, {3, 30}}) {
+    const auto ticks = log_ticks(low, high);
+    EXPECT_GE(ticks.size(), 3U) << low << " " << high;
+    EXPECT_LE(ticks.size(), 16U) << low << " " << high;
+    for (const double tick : ticks) {
+      EXPECT_GE(tick, low * 0.99999);
+      EXPECT_LE(tick, high * 1.00001);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dfascale::fit

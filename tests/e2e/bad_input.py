@@ -1,0 +1,455 @@
+"""Bad input, as a table: command, exit code, what the message must say, what must stay.
+
+usage: bad_input.py PROGRAM SOURCE MPIEXEC [PART OF A CASE'S NAME]
+Every case runs in one work folder. Afterwards all files of before must be there unchanged, and new ones only
+below the paths that the case names."""
+
+import contextlib
+import dataclasses
+import fcntl
+import gzip
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import typing
+
+from program import (NoMount, Program, contents, corpus, deck, shard, small_disk, tokens, uint16, work_folder,
+                     write)
+
+USAGE, DATA, CHECKPOINT, NUMERICAL, DEVICE = 2, 3, 4, 5, 6
+HANGS_AFTER = 60  # seconds; on a busy machine
+ENDS_WITHIN = 10  # seconds, all ranks after an error of one
+START_UP = 10  # seconds that mpirun may need for itself on a busy machine
+CRASHES = ("Segmentation fault", "terminate called", "Sanitizer", "Assertion", "signal 6", "signal 11")
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    args: list
+    code: int
+    says: list
+    makes: tuple = ()  # paths that may come into being or change, with what is below them
+    setup: typing.Callable = None  # setup(work) -> None, or a context manager that lasts while the case runs
+    ranks: int = 0
+    last_rank: list = None  # other arguments of the last rank
+
+
+def train(name, code, says, *settings, **more):
+    """A case of dfascale train on the good deck with other settings."""
+    args = ["train", "good.toml"]
+    for setting in settings:
+        args += ["--set", setting]
+    return Case(name, args, code, says, **more)
+
+
+def deck_case(name, text, code, says):
+    """A case of a whole deck, written as cases/NAME.toml."""
+    file = f"cases/{name}.toml"
+    return Case(name, ["train", file], code, [file, *says], setup=lambda work: write(work / file, text))
+
+
+def data_case(name, contents_of_shard, says, *settings, code=DATA):
+    """A case of one training file; the validation data are good."""
+    file = f"cases/{name}.bin"
+    return train(name, code, [file, *says], f"data.train={file}", "data.valid=data/valid_000000.bin", *settings,
+                 setup=lambda work: write(work / file, contents_of_shard))
+
+
+def prepare(name, code, says, text, suffix=".txt", extra=("--vocab", "300"), **more):
+    """A case of dfascale prepare on one training text."""
+    file = f"cases/{name}{suffix}"
+    args = ["prepare", "--train", file, "--valid", "valid.txt", "--out", f"cases/{name}-out", *extra]
+    return Case(name, args, code, [file, *says], setup=lambda work: write(work / file, text), **more)
+
+
+def command_line():
+    return [
+        Case("no subcommand", [], USAGE, ["subcommand", "--help"]),
+        Case("unknown subcommand", ["trian", "good.toml"], USAGE, ["trian"]),
+        Case("unknown option", ["train", "good.toml", "--fast"], USAGE, ["--fast"]),
+        Case("train without a deck", ["train"], USAGE, ["DECK", "required"]),
+        train("override without a value", USAGE, ["--set model.layers", "section.key=value"], "model.layers"),
+    ]
+
+
+def decks():
+    good = deck()
+    return [
+        Case("deck missing", ["train", "no.toml"], USAGE, ["no.toml", "No such file"]),
+        Case("deck is a folder", ["train", "data"], USAGE, ["data", "folder", "expected a deck"]),
+        deck_case("deck is not TOML", good + "[broken\n", USAGE, ["not TOML", f":{good.count(chr(10)) + 1}"]),
+        deck_case("deck is not UTF-8", good.encode() + b"# \xff\xfe\n", USAGE, ["not TOML", f":{good.count(chr(10)) + 1}"]),
+        deck_case("unknown key", good.replace("width", "widht"), USAGE, [":3", "widht", 'did you mean "width"']),
+        deck_case("unknown section", good.replace("[optim]", "[optimizer]"), USAGE, ["optimizer", "sections are", "optim"]),
+        deck_case("key outside sections", "layers = 2\n" + good, USAGE, [":1", "layers", "[model]"]),
+        deck_case("key twice", good.replace("heads", "width"), USAGE, ["not TOML", "width"]),
+        deck_case("wrong type", deck(model={"width": "wide"}), USAGE, [":3", "model.width", '"wide"', "expected"]),
+        deck_case("real for whole", deck(model={"layers": 2.5}), USAGE, ["model.layers", "2.5", "expected"]),
+        deck_case("width not a multiple of heads", deck(model={"heads": 3}), USAGE, ["model.width = 16", "heads = 3"]),
+        deck_case("several mistakes", deck(model={"heads": 3, "layers": 0}, optim={"tokens": -1}), USAGE,
+                  ["model.layers", "optim.tokens"]),
+        train("zero layers", USAGE, ["model.layers = 0", "expected"], "model.layers=0"),
+        train("negative learning rate", USAGE, ["optim.learning_rate", "-1"], "optim.learning_rate=-1"),
+        train("learning rate NaN", USAGE, ["optim.learning_rate", "nan"], "optim.learning_rate=nan"),
+        train("number beyond int64", USAGE, ["optim.tokens"], "optim.tokens=99999999999999999999"),
+        train("vocabulary too large for token files", USAGE, ["model.vocab = 70000", "65535"], "model.vocab=70000"),
+        train("unknown rule", USAGE, ["rule.name", "bpp", "dfa-canonical", 'did you mean "bp"'], "rule.name=bpp"),
+        train("option without meaning", USAGE, ["rule.error", "bp", "remove the key"], "rule.error=logits"),
+        train("orthogonal feedback of logits", USAGE, ["rule.feedback", "preprojector", "gaussian"],
+              "rule.name=dfa-canonical", "rule.feedback=orthogonal"),
+        train("block embedding by layers", USAGE, ["rule.embedding", "direct or none"],
+              "rule.name=dfa-canonical", "rule.embedding=block"),
+        train("name of another rule", USAGE, ["run.method", "shallow", "remove the"], "run.method=shallow"),
+        train("name with a slash", USAGE, ["run.name", "a/b"], "run.name=a/b"),
+        train("batch not divisible", USAGE, ["batch_sequences = 8", "micro_batches", "3"], "parallel.micro_batches=3"),
+        train("warm-up beyond the budget", USAGE, ["warmup_tokens = 1000000", "optim.tokens = 640"],
+              "optim.warmup_tokens=1M"),
+        train("restart neither word nor path", USAGE, ["run.restart", '"yes"', "required"], "run.restart=yes"),
+        train("less than one step", USAGE, ["optim.tokens = 10", "64"], "optim.tokens=10"),
+        train("more replicas than ranks", USAGE, ["parallel.dp", "mpirun -n 2"], "parallel.dp=2"),
+    ]
+
+
+def token_files():
+    good = tokens(2000, 60)
+    whole = shard(good)
+    return [
+        train("data missing", DATA, ["nowhere", "data.train", "dfascale prepare"], "data.train=nowhere"),
+        train("folder without shards", DATA, ["cases/empty", "train_*.bin", "dfascale prepare"],
+              "data.train=cases/empty", setup=lambda work: (work / "cases/empty").mkdir(parents=True)),
+        train("glob without match", DATA, ["data/*.tokens", "no file matches"], "data.train=data/*.tokens",
+              "data.valid=data"),
+        train("no validation data", USAGE, ["data.valid"], "data.train=data/train_000000.bin"),
+        train("device for a file", DATA, ["/dev/null", "expected a file"], "data.train=/dev/null", "data.valid=data"),
+        data_case("wrong magic", shard(good, magic=1), ["first number", "20240520", 'data.format = "raw"']),
+        data_case("wrong version", shard(good, version=2), ["version 2", "expected version 1"]),
+        data_case("truncated shard", whole[:-100], ["cut off", str(len(whole)), str(len(whole) - 100)]),
+        data_case("truncated header", whole[:500], ["cut off", "500"]),
+        data_case("trailing bytes", whole + b"xx", ["too long"]),
+        data_case("empty file", b"", ["empty"]),
+        data_case("zero tokens", shard([]), ["0 tokens"]),
+        data_case("negative count", shard(good, count=-5), ["-5"]),
+        data_case("token beyond the vocabulary", shard(good[:1500] + [60] + good[1500:]),
+                  ["token 60", "number 1500", "model.vocab = 60", "at least 61"]),
+        data_case("shorter than a sample", shard([1, 2, 3]), ["3 tokens", "model.context = 8"]),
+        data_case("more tokens than there are", whole, ["optim.tokens = 640000", "data.epochs"], "optim.tokens=640K"),
+        data_case("raw file of odd length", uint16(good)[:-1], ["odd", "uint16"], "data.format=raw"),
+        data_case("header in a raw file", whole, ['data.format = "llmc"'], "data.format=raw"),
+        train("too few validation sequences", DATA, ["data.valid_sequences = 1000", "128"],
+              "data.valid_sequences=1000"),
+        train("vocabulary unknown", USAGE, ["model.vocab", "corpus.json"], "model.vocab=0"),
+        train("corpus.json broken", DATA, ["cases/broken/corpus.json"], "model.vocab=0", "data.train=cases/broken",
+              setup=lambda work: (corpus(work / "cases/broken", 60), write(work / "cases/broken/corpus.json", "{"))),
+    ]
+
+
+def texts():
+    line = '{"text": "one line of text"}\n'
+    packed = gzip.compress(b"some text, packed\n" * 1000)
+    out_is_a_file = ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "train.txt", "--vocab", "300"]
+    return [
+        Case("text missing", ["prepare", "--train", "no.txt", "--valid", "valid.txt", "--out", "cases/o", "--vocab",
+                              "300"], DATA, ["no.txt", "No such file"]),
+        Case("no vocabulary", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "cases/o"], USAGE,
+             ["--vocab", "65535"]),
+        Case("same text twice", ["prepare", "--train", "train.txt", "--valid", "train.txt", "--out", "cases/o",
+                                 "--vocab", "300"], USAGE, ["train.txt", "one of the two"]),
+        Case("output is a file", out_is_a_file, DATA, ["train.txt", "--out"]),
+        Case("output holds a corpus", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "data",
+                                       "--vocab", "300"], DATA, ["data", "--force"]),
+        prepare("empty text", DATA, ["no text"], ""),
+        prepare("invalid UTF-8", DATA, ["UTF-8", "byte 5"], b"good \xc3\x28 bad\n"),
+        prepare("broken JSON", DATA, ["line 3", "JSON"], line + line + '{"text": "cut\n', ".jsonl"),
+        prepare("JSON without text", DATA, ["line 2", "text"], line + '{"body": "x"}\n', ".jsonl"),
+        prepare("JSON text is a number", DATA, ["line 1", "text"], '{"text": 5}\n', ".jsonl"),
+        prepare("truncated gz", DATA, ["gz"], packed[:-20], ".txt.gz"),
+        prepare("broken zst", DATA, ["zst"], b"\x28\xb5\x2f\xfd" + 100 * b"nonsense", ".txt.zst"),
+        Case("vocabulary beyond uint16", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out",
+                                          "cases/o", "--vocab", "70000"], USAGE, ["70000", "65535"]),
+        Case("vocabulary too small", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "cases/o",
+                                      "--vocab", "100"], USAGE, ["100", "259"]),
+        Case("vocabulary beyond the text", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out",
+                                            "cases/o", "--vocab", "60000"], DATA, ["60000"]),
+        Case("tokenizer is none", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "cases/o",
+                                   "--tokenizer", "valid.txt"], DATA, ["valid.txt", "SentencePiece"]),
+    ]
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def copied_run(work, name):
+    """A copy of the finished run as runs/NAME."""
+    shutil.copytree(work / "runs/good", work / f"runs/{name}", symlinks=True)
+    return work / f"runs/{name}"
+
+
+def broken_checkpoint(name):
+    def setup(work):
+        run = copied_run(work, name)
+        flip(run / "checkpoints/step_00000010.h5", 5000)
+    return setup
+
+
+def both_broken(name):
+    def setup(work):
+        run = copied_run(work, name)
+        for step in (5, 10):
+            flip(run / f"checkpoints/step_{step:08}.h5", 5000)
+    return setup
+
+
+def other_data(work):
+    corpus(work / "cases/other-data", 60, seed=9)
+
+
+@contextlib.contextmanager
+def locked(work):
+    with open(work / "runs/good/lock", "r+", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def full_disk(name, size):
+    return lambda work: small_disk(work / f"cases/{name}", size)
+
+
+@contextlib.contextmanager
+def read_only_disk(work):
+    with small_disk(work / "cases/read-only", "1m") as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        yield
+
+
+def checkpoints():
+    latest = "runs/good/checkpoints/latest"
+    again = "run.name=good"
+    from_good = [f"run.restart={latest}", "run.name=new"]
+    new = ("runs/new",)
+    return [
+        train("required, none there", CHECKPOINT, ["required", "runs/new", "no good checkpoint"],
+              "run.name=new", "run.restart=required", makes=new),
+        train("path of no checkpoint", CHECKPOINT, ["runs/no.h5", "no such checkpoint"], "run.name=new",
+              "run.restart=runs/no.h5", makes=new),
+        train("path of a folder", CHECKPOINT, ["runs/good", "folder", "latest"], "run.name=new",
+              "run.restart=runs/good/checkpoints", makes=new),
+        train("path of another file", CHECKPOINT, ["good.toml", "digest", "not a checkpoint"], "run.name=new",
+              "run.restart=./good.toml", makes=new),
+        train("path of a broken checkpoint", CHECKPOINT, ["step_00000010.h5", "digest"], "run.name=new",
+              "run.restart=runs/broken1/checkpoints/latest", setup=broken_checkpoint("broken1"), makes=new),
+        train("all checkpoints broken", CHECKPOINT, ["runs/broken2", "no good checkpoint"], "run.name=broken2",
+              "run.restart=required", setup=both_broken("broken2")),
+        train("newest checkpoint broken", 0, ["step_00000010.h5", "broken", "at step 5 of 10"], "run.name=broken3",
+              setup=broken_checkpoint("broken3"), makes=("runs/broken3",)),
+        train("checkpoint of another model", CHECKPOINT, ["another run", "model.layers", "run.name"], *from_good,
+              "model.layers=2", makes=new),
+        train("checkpoint of another rule", CHECKPOINT, ["another run", "rule.name"], *from_good, "rule.name=shallow",
+              makes=new),
+        train("checkpoint of another feedback", CHECKPOINT, ["another run", "rule.feedback_scale"],
+              "run.restart=runs/dfa/checkpoints/latest", "run.name=new", "rule.name=dfa", "rule.feedback_scale=2",
+              makes=new),
+        train("checkpoint of another seed", CHECKPOINT, ["another run", "run.seed"], *from_good, "run.seed=2", makes=new),
+        train("checkpoint of other data", CHECKPOINT, ["other data"], *from_good, "data.train=cases/other-data",
+              setup=other_data, makes=new),
+        train("own run, other model", CHECKPOINT, ["another run", "model.width"], again, "model.width=32"),
+        train("own run, smaller budget", CHECKPOINT, ["step 10", "optim.tokens = 320"], again, "optim.tokens=320"),
+        train("never, run is there", CHECKPOINT, ["runs/good", "never", "run.name"], again, "run.restart=never"),
+        train("run folder in use", CHECKPOINT, ["runs/good", "in use"], again, setup=locked),
+        train("run folder below a file", CHECKPOINT, ["good.toml/runs", "cannot make the folder"],
+              "run.dir=good.toml/runs"),
+        train("read-only disk", CHECKPOINT, ["cases/read-only", "Read-only file system"], "run.dir=cases/read-only",
+              setup=read_only_disk),
+        train("disk too small for checkpoints", CHECKPOINT, ["cases/full1", "MiB free", "run.dir"],
+              "run.dir=cases/full1", setup=full_disk("full1", "400k"), makes=("cases/full1",)),
+        train("disk full on the way", CHECKPOINT, ["cases/full2", "No space left"], "run.dir=cases/full2",
+              "run.keep=1000", "run.checkpoint_steps=1", setup=full_disk("full2", "2500k"), makes=("cases/full2",)),
+        Case("disk full in prepare", ["prepare", "--train", "long.txt", "--valid", "valid.txt", "--out", "cases/full3",
+                                      "--vocab", "300"], DATA, ["cases/full3", "No space left"],
+             setup=full_disk("full3", "64k")),
+    ]
+
+
+def golden_copy(name, change):
+    def setup(work):
+        data = bytearray((work / "golden.h5").read_bytes())
+        write(work / f"cases/{name}.h5", bytes(change(work, data)))
+    return setup
+
+
+def tampered(work, data):
+    """Adds to one element of a stored gradient; h5dump says where it lies."""
+    said = subprocess.run(["h5dump", "-pH", "-d", "/variants/bp/grads/final_ln.weight", str(work / "golden.h5")],
+                          capture_output=True, text=True, check=True).stdout
+    at = int(said.split("OFFSET")[1].split()[0])
+    value = struct.unpack_from("<d", data, at)[0]
+    struct.pack_into("<d", data, at, value + 0.01)
+    return data
+
+
+def goldens():
+    def verify(name, code, says, *args, change=None, **more):
+        file = f"cases/{name}.h5" if change else "golden.h5"
+        return Case(name, ["verify", file, *args], code, says, setup=change and golden_copy(name, change), **more)
+
+    return [
+        Case("golden missing", ["verify", "no.h5"], DATA, ["no.h5", "No such file"]),
+        Case("golden is a deck", ["verify", "good.toml"], DATA, ["good.toml", "HDF5"]),
+        Case("golden is a checkpoint", ["verify", "runs/good/checkpoints/step_00000010.h5"], DATA, ["format_version"]),
+        verify("golden truncated", DATA, ["cases/golden truncated.h5"], change=lambda work, data: data[:40000]),
+        verify("golden tampered", NUMERICAL, ["final_ln.weight", "FAIL"], "--variant", "bp", change=tampered),
+        verify("unknown variant", USAGE, ["--variant bpp", "bp"], "--variant", "bpp"),
+        verify("micro-batches do not divide", USAGE, ["golden.h5", "sequences", "3"], "--micro-batches", "3"),
+        verify("layout does not divide", USAGE, ["2 sequences", "3 replica"], "--layout", "3x1", ranks=3),
+        verify("layout for other ranks", USAGE, ["2x1", "mpirun -n 2"], "--layout", "2x1"),
+        verify("layout with stages", USAGE, ["1x2", "PP"], "--layout", "1x2"),
+        verify("layout is nonsense", USAGE, ["two", "DPxPP"], "--layout", "two"),
+    ]
+
+
+def tools():
+    run = "runs/good"
+    return [
+        Case("eval without a checkpoint", ["eval", "runs/none", "data"], CHECKPOINT, ["runs/none", "no such checkpoint"]),
+        Case("eval of a deck", ["eval", "good.toml", "data"], CHECKPOINT, ["good.toml", "not a checkpoint"]),
+        Case("eval on missing data", ["eval", run, "nowhere"], DATA, ["nowhere", "dfascale prepare"]),
+        Case("eval on another vocabulary", ["eval", run, "cases/wide.bin"], DATA, ["cases/wide.bin", "token 99"],
+             setup=lambda work: write(work / "cases/wide.bin", shard(tokens(500, 60) + [99]))),
+        Case("eval of too few sequences", ["eval", run, "data", "--sequences", "-1"], USAGE, ["--sequences", "-1"]),
+        Case("sample without a tokenizer", ["sample", run], DATA, ["corpus.json", "--tokenizer"]),
+        Case("sample too cold", ["sample", run, "--temperature", "-1"], USAGE, ["--temperature", "-1"]),
+        Case("inspect of nothing", ["inspect", "nothing"], USAGE, ["nothing", "No such file"]),
+        Case("study missing", ["study", "none.toml"], USAGE, ["none.toml", "No such file"]),
+        Case("study is a deck", ["study", "good.toml"], USAGE, ["good.toml:", "run.name"]),
+    ]
+
+
+def numbers_and_memory():
+    wild = ["optim.learning_rate=100", "optim.weight_decay=100", "optim.warmup_tokens=0", "optim.tokens=6400",
+            "optim.schedule=constant", "run.name=wild", "optim.clip=none"]
+    return [
+        train("training diverges", NUMERICAL, ["step ", "rank 0", "block", "learning_rate", "checkpoint of step"],
+              *wild, "run.checkpoint_steps=1", makes=("runs/wild",)),
+        train("more memory than there is", DEVICE, ["no memory for", "smaller model"], "model.width=65536",
+              "model.heads=1", "model.layers=400", makes=("runs/run",)),
+        train("training diverges on two ranks", NUMERICAL, ["step ", "rank 0", "learning_rate"], *wild,
+              makes=("runs/wild",), ranks=2),
+    ]
+
+
+def ranks():
+    def only_on_last(name, code, says, *settings, **more):
+        """Rank 0 has the good command line and waits for rank 1, which fails."""
+        case = train(name, code, ["rank 1", *says], *settings, **more)
+        return dataclasses.replace(case, args=["train", "good.toml"], last_rank=case.args, ranks=2)
+
+    return [
+        only_on_last("data mistake on the last rank only", DATA, ["nowhere"], "data.train=nowhere",
+                     makes=("runs/run",)),
+        only_on_last("deck mistake on the last rank only", USAGE, ["model.layers"], "model.layers=0",
+                     makes=("runs/run",)),
+        train("ranks unlike the deck", USAGE, ["parallel.dp", "mpirun -n 4"], "parallel.dp=4", ranks=2),
+        train("deck mistake on two ranks", USAGE, ["rank 0", "model.layers"], "model.layers=0", ranks=2),
+        train("data mistake on two ranks", DATA, ["rank 0", "nowhere"], "data.train=nowhere", ranks=2),
+        train("batch not divisible by ranks", USAGE, ["batch_sequences = 9"], "optim.batch_sequences=9", ranks=2),
+        train("run folder below a file, two ranks", CHECKPOINT, ["rank 0", "cannot make the folder"],
+              "run.dir=good.toml/runs", ranks=2),
+        train("checkpoint broken, two ranks", CHECKPOINT, ["rank 0", "step_00000010.h5"], "run.name=new",
+              "run.restart=runs/broken4/checkpoints/latest", setup=broken_checkpoint("broken4"), makes=("runs/new",),
+              ranks=2),
+    ]
+
+
+def all_cases():
+    return [*command_line(), *decks(), *token_files(), *texts(), *checkpoints(), *goldens(), *tools(), *numbers_and_memory(), *ranks()]
+
+
+def good_things(work, program, source):
+    """What the cases spoil: a corpus, texts, a golden file and two finished runs."""
+    corpus(work / "data", 60)
+    sentence = "The quick brown fox jumps over the lazy dog, number {}.\n"
+    write(work / "train.txt", "".join(sentence.format(i) for i in range(400)))
+    write(work / "valid.txt", "".join(sentence.format(-i) for i in range(40)))
+    write(work / "long.txt", "".join(sentence.format(7 * i) for i in range(10000)))
+    shutil.copy(source / "tests/golden/tied_l1.h5", work / "golden.h5")
+    write(work / "good.toml", deck())
+    (work / "cases").mkdir()
+    for name, rule in (("good", "bp"), ("dfa", "dfa")):
+        code, said, _ = program.run(["train", "good.toml", "--set", f"run.name={name}", "--set", f"rule.name={rule}"],
+                                    work)
+        if code != 0:
+            sys.exit(f"the good deck does not train: {said}")
+
+
+def lost_or_new(before, after, makes):
+    """Paths that changed, went or came although the case may not touch them."""
+    def may(path):
+        return any(path == made or path.startswith(made + "/") for made in makes)
+    return [path for path in sorted(before.keys() | after.keys())
+            if before.get(path) != after.get(path) and not may(path)]
+
+
+def faults(case, work, program):
+    """What is wrong with a case's outcome; empty: nothing."""
+    before = contents(work)
+    code, said, seconds = program.run(case.args, work, case.ranks, HANGS_AFTER, case.last_rank)
+    found = []
+    if code is None:
+        found.append(f"hangs: not ended after {HANGS_AFTER} s")
+    elif code != case.code:
+        found.append(f"exit code {code} instead of {case.code}")
+    if case.ranks and seconds > ENDS_WITHIN + START_UP:
+        found.append(f"ended only after {seconds:.1f} s")
+    found += [f"{part!r} is not said" for part in case.says if part not in said]
+    found += [f"{part!r} is said" for part in CRASHES if part in said]
+    found += [f"{path} is not as before" for path in lost_or_new(before, contents(work), case.makes)]
+    return found, said, seconds
+
+
+def run_case(case, work, program):
+    """Sets up, runs, cleans up; (faults, what was said, seconds)."""
+    try:
+        with contextlib.ExitStack() as stack:
+            made = case.setup(work) if case.setup else None
+            if hasattr(made, "__enter__"):
+                stack.enter_context(made)
+            result = faults(case, work, program)
+    finally:
+        for made in case.makes:
+            if not os.path.ismount(work / made):
+                shutil.rmtree(work / made, ignore_errors=True)
+    return result
+
+
+def main():
+    program, source = Program(sys.argv[1], sys.argv[3]), pathlib.Path(sys.argv[2])
+    wanted = sys.argv[4] if len(sys.argv) > 4 else ""
+    failed = passed = skipped = 0
+    with work_folder() as work:
+        good_things(work, program, source)
+        for case in all_cases():
+            if wanted not in case.name:
+                continue
+            try:
+                found, said, seconds = run_case(case, work, program)
+            except NoMount as reason:
+                skipped += 1
+                print(f"skip  {case.name}: {reason}", flush=True)
+                continue
+            print(f"{'FAIL' if found else 'pass'}  {case.name}  ({seconds:.1f} s)", flush=True)
+            if found or wanted:
+                print("".join(f"      {fault}\n" for fault in found) +
+                      "".join(f"      | {line}\n" for line in said.splitlines()), flush=True)
+            failed, passed = failed + bool(found), passed + (not found)
+    print(f"{passed} cases pass, {failed} fail, {skipped} skipped")
+    return 1 if failed or passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

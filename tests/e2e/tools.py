@@ -1,0 +1,129 @@
+"""inspect, eval, sample and bench step: what they print about a deck and about a run that was just trained."""
+
+import json
+import pathlib
+import random
+import sys
+
+from program import Checks, Program, deck, work_folder, write
+from runs import column
+
+VOCAB = 300
+WORDS = "one two three four five six seven eight nine ten and then comes a rest of words".split()
+
+
+def text(documents, seed):
+    draw = random.Random(seed)
+    each = (" ".join(draw.choice(WORDS) for _ in range(60)) + "\n" for _ in range(documents))
+    return "<|endoftext|>\n".join(each)
+
+
+def prepare_and_train(program, folder, checks):
+    write(folder / "a.txt", text(200, 1))
+    write(folder / "b.txt", text(30, 2))
+    code, said, _ = program.run(["prepare", "--train", "a.txt", "--valid", "b.txt", "--out", "data",
+                                 "--vocab", VOCAB], folder)
+    checks.that(code == 0, f"a corpus is prepared {said if code else ''}")
+    write(folder / "deck.toml", deck(model={"vocab": None, "context": 16}, data={"epochs": 4.0},
+                                     optim={"tokens": 12800, "learning_rate": 0.01}))
+    code, said, _ = program.run(["train", "deck.toml"], folder)
+    checks.that(code == 0, f"a run is trained {said if code else ''}")
+
+
+def answer(program, arguments, folder, ranks=0):
+    code, said, _ = program.run([*arguments, "--json"], folder, ranks)
+    if code != 0:
+        raise RuntimeError(f"{arguments}: exit code {code}: {said}")
+    return json.loads(said[said.index("{"):said.rindex("}") + 1])
+
+
+def test_inspect(program, source, folder, checks):
+    found = answer(program, ["inspect", source / "inputs/57m.toml", "--tensors"], folder)
+    layers, width, context, vocab = 7, 576, 512, 51200
+    blocks = layers * (12 * width**2 + 13 * width)  # matrices; biases 9 D, norms 4 D
+    count = blocks + 2 * width + (vocab + context) * width
+    checks.that(found["parameters"] == count == 57708864, f"N of the 57M deck is {count}")
+    checks.that(found["parameters_without_embeddings"] == blocks + 2 * width, "N without embeddings")
+    checks.that(sum(tensor["count"] for tensor in found["tensors"]) == count, "tensors sum up to N")
+    rules = {rule["rule"]: rule for rule in found["rules"]}
+    checks.that([round(rule["paper_ratio"], 3) for rule in rules.values()] == [1, 0.667, 0.667, 0.333, 0.333],
+                "the paper's 6, 4 and 2 N")
+    checks.that(abs(rules["shallow"]["ratio"] - 0.541) < 0.001, "exact FLOP of shallow are 0.541 of bp's")
+    checks.that(rules["shallow"]["trained"] == 12 * width**2 + 13 * width + 2 * width,
+                "shallow trains a block and the final norm")
+    memory = {row["what"]: row["bytes"] for row in found["memory"]}
+    checks.that(0 <= memory["gradients"] - 4 * count < 4096, "gradients take 4 bytes per parameter")
+    run = answer(program, ["inspect", "runs/run"], folder)["checkpoint"]
+    checks.that(run["step"] == run["steps"] == 100 and run["tokens"] == 12800, "a checkpoint's place in its run")
+
+
+def test_eval(program, folder, checks):
+    trained = list(column(folder / "runs/run", "val_loss").values())[-1]
+    found = answer(program, ["eval", "runs/run", "data", "--sequences", 8], folder)
+    checks.below(abs(found["loss"] / trained - 1), 1e-6, "eval repeats the run's val_loss")
+    everything = answer(program, ["eval", "runs/run/checkpoints/latest", "data"], folder)
+    shared = answer(program, ["eval", "runs/run", "data"], folder, 2)
+    checks.that(everything["sequences"] > 8 and everything["tokens"] == 16 * everything["sequences"],
+                "all sequences by default")
+    checks.below(abs(shared["loss"] / everything["loss"] - 1), 1e-6, "two ranks share the sequences")
+    corpus = json.loads((folder / "data/corpus.json").read_text())
+    bits = everything["loss"] / 0.6931471805599453 / corpus["valid"]["bytes_per_token"]
+    checks.below(abs(everything["bits_per_byte"] / bits - 1), 1e-12, "bits per byte")
+    files = answer(program, ["eval", "runs/run", "data/valid_*.bin"], folder)
+    checks.that(files["loss"] == everything["loss"] and files["bits_per_byte"] is None,
+                "a glob gives the same loss, and no bits per byte")
+    program.run(["prepare", "--train", "a.txt", "--valid", "b.txt", "--out", "other", "--vocab", VOCAB + 20], folder)
+    code, said, _ = program.run(["eval", "runs/run", "other"], folder)
+    checks.that(code == 3 and "vocabulary" in said, "another vocabulary is refused")
+
+
+def test_sample(program, folder, checks):
+    def sample(*options):
+        code, said, _ = program.run(["sample", "runs/run", "--tokens", 40, "--past-end", *options], folder)
+        checks.that(code == 0, f"sample {options}")
+        return said
+    one = sample("--prompt", "one  two\n", "--seed", 5)
+    checks.that(one == sample("--prompt", "one  two\n", "--seed", 5), "the same seed gives the same text")
+    checks.that(one != sample("--prompt", "one  two\n", "--seed", 6), "another seed gives another")
+    checks.that(one.startswith("one  two\n") and len(one) > 30, "the prompt comes back, and goes on")
+    greedy = sample("--temperature", 0, "--seed", 1)
+    checks.that(greedy == sample("--temperature", 0, "--seed", 2), "temperature 0 is greedy")
+    checks.that(greedy == sample("--top-k", 1, "--seed", 3), "so is top-k 1")
+    (folder / "data/corpus.json").rename(folder / "data/corpus.away")
+    code, said, _ = program.run(["sample", "runs/run"], folder)
+    checks.that(code == 3 and "--tokenizer" in said, "without a tokenizer the cure is said")
+    checks.that(sample("--tokenizer", "data/tokenizer.model", "--temperature", 0) == greedy, "a named tokenizer")
+    code, said, _ = program.run(["sample", "data"], folder)
+    checks.that(code == 4 and "no good checkpoint" in said, "a folder without checkpoints")
+
+
+def test_bench(program, folder, checks):
+    code, said, _ = program.run(["bench", "step", "deck.toml", "--set", "model.vocab=300", "--rule", "all",
+                                 "--steps", 2, "--peak-seconds", 0.02, "--json", "bench.json"], folder)
+    checks.that(code == 0 and "peak before" in said and "MFU" in said, f"bench step {said if code else ''}")
+    found = json.loads((folder / "bench.json").read_text())
+    names = [rule["rule"] for rule in found["rules"]]
+    checks.that(names == ["bp", "dfa", "dfa-canonical", "shallow", "shallow-projector"], "all rules")
+    for rule in found["rules"]:
+        parts = {part["operation"]: part for part in rule["operations"]}
+        checks.that(abs(sum(part["share"] for part in parts.values()) - 1) < 1e-9 and
+                    all(part["seconds"] >= 0 for part in parts.values()), f"{rule['rule']}: shares sum up to 1")
+        checks.that(len(rule["step_seconds"]) == 2 and 0 < rule["mfu"] < 1, f"{rule['rule']}: steps and MFU")
+        checks.that(("feedback" in parts) == rule["rule"].startswith("dfa"), f"{rule['rule']}: feedback")
+        checks.that(parts["linears: forward"]["calls"] == 3 * 4, f"{rule['rule']}: four linears in each of 3 blocks")
+
+
+def main():
+    program, source = Program(sys.argv[1], sys.argv[3]), pathlib.Path(sys.argv[2]).resolve()
+    checks = Checks()
+    with work_folder() as folder:
+        prepare_and_train(program, folder, checks)
+        test_inspect(program, source, folder, checks)
+        test_eval(program, folder, checks)
+        test_bench(program, folder, checks)
+        test_sample(program, folder, checks)
+    return checks.exit_code()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+// A disk that fills up under several ranks: all of them say so, none waits for ever, the older
+// checkpoint stays.
+#include <gtest/gtest.h>
+
+#include "comm/session.hpp"
+#include "io/files.hpp"
+#include "tests/support/checkpoints.hpp"
+#include "tests/support/errors.hpp"
+#include "tests/support/mounts.hpp"
+
+namespace dfascale {
+namespace {
+
+class SharedDisk : public testing::Test {
+ protected:
+  // The first rank mounts; its path is empty if it cannot.
+  void mount(const std::string& size) {
+    if (ranks_.rank() == 0) disk_.emplace(size);
+    path_ = ranks_.from_first(disk_ && disk_->mounted() ? disk_->path() : "");
+  }
+  void TearDown() override { ranks_.agree(Exit::device, ""); }
+
+  WriterRanks ranks_ = WriterRanks::all();
+  std::optional<test::SmallDisk> disk_;
+  std::string path_;
+};
+
+TEST_F(SharedDisk, AllRanksThrowAndTheOlderStays) {
+  mount("900k");
+  if (path_.empty()) GTEST_SKIP() << "cannot mount a small tmpfs: not root?";
+  CheckpointFolder folder(path_, 99, 0, ranks_);
+  folder.check_writable(1);
+  std::int64_t step = 0;
+  const auto until_full = [&] {
+    while (step < 100) {
+      const auto arrays = test::some_arrays(++step);
+      folder.save(test::some_meta(step),
+                  test::slices_of(arrays, ranks_.rank(), ranks_.size(), test::Share::even));
+    }
+  };
+  test::expect_error(Exit::checkpoint, {"No space left on device"}, until_full);
+  ASSERT_GT(step, 1);
+  EXPECT_EQ(folder.newest_good(), folder.path_of(step - 1));
+  EXPECT_FALSE(exists(folder.path_of(step) + ".tmp"));
+  EXPECT_TRUE(holds(CheckpointFile(folder.path_of(step - 1)), test::some_arrays(step - 1)));
+}
+
+// Where room cannot be reserved, the write itself fails, on the ranks that happen to do it.
+TEST_F(SharedDisk, WhileHdf5Writes) {
+  mount("200k");
+  if (path_.empty()) GTEST_SKIP() << "cannot mount a small tmpfs: not root?";
+  const std::vector<float> values(100'000, 1);
+  const std::int64_t rows = 100'000 / ranks_.size();
+  Hdf5File file = Hdf5File::create(path_ + "/x.h5", ranks_, Exit::checkpoint);
+  file.make_array("/a", {100'000});
+  const auto write = [&] {
+    together(ranks_, Exit::checkpoint, [&] {
+      file.write_rows("/a", {ranks_.rank() * rows, rows}, values.data());
+    });
+  };
+  test::expect_error(Exit::checkpoint, {"/a: writing failed"}, write);
+  file.give_up(ranks_);
+}
+
+}  // namespace
+}  // namespace dfascale
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  const dfascale::CommScope mpi;
+  return RUN_ALL_TESTS();
+}

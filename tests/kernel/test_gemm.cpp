@@ -1,0 +1,147 @@
+#include "kernels/gemm.hpp"
+#include "tests/kernel/arrays.hpp"
+#include "tests/support/errors.hpp"
+
+namespace dfascale::test {
+namespace {
+
+struct Size {
+  std::int64_t m, n, k;
+};
+
+/// Every combination of stored or turned operands, overwrite or add, bias or none, and two alphas.
+struct Case {
+  Size size;
+  Side a, b;
+  Into into;
+  bool bias;
+  float alpha;
+  std::int64_t gap;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const Size size :
+       {Size{1, 1, 1}, Size{3, 17, 5}, Size{64, 100, 33}, Size{130, 65, 257}, Size{17, 300, 1}}) {
+    for (int bits = 0; bits < 64; ++bits) {
+      const auto side = [&](int bit) { return bits & bit ? Side::turned : Side::plain; };
+      all.push_back({size, side(1), side(2), bits & 4 ? Into::add : Into::overwrite,
+                     (bits & 8) != 0, bits & 16 ? 1.0f : -0.375f, bits & 32 ? 0 : 7});
+    }
+  }
+  return all;
+}
+
+oracle::Dense operand(std::int64_t rows, std::int64_t cols, Side side, std::uint32_t name) {
+  return side == Side::plain ? random_dense(rows, cols, name) : random_dense(cols, rows, name);
+}
+
+/// Runs the product with `run` and returns C.
+template <class Run>
+oracle::Dense result(const Case& t, const Run& run) {
+  const auto [m, n, k] = t.size;
+  const Grid a(operand(m, k, t.a, 1), t.gap), b(operand(k, n, t.b, 2), t.gap + 1);
+  const Grid c(random_dense(m, n, 3), t.gap);
+  const Array<float> bias(to_float(random_values(n, 4)));
+  run({c.mat(), a.view(), t.a, b.view(), t.b, t.into, t.alpha, t.bias ? bias.view() : ConstVec{}});
+  return c.host();
+}
+
+/// The oracle, apart from gemm_reference, which is tested against it too.
+oracle::Dense wanted(const Case& t) {
+  const auto [m, n, k] = t.size;
+  const oracle::Dense a = operand(m, k, t.a, 1), b = operand(k, n, t.b, 2);
+  const oracle::Values bias = random_values(n, 4);
+  oracle::Dense c = random_dense(m, n, 3);
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (std::int64_t l = 0; l < k; ++l) {
+        sum += (t.a == Side::plain ? a(i, l) : a(l, i)) * (t.b == Side::plain ? b(l, j) : b(j, l));
+      }
+      c(i, j) = t.alpha * sum + (t.bias ? bias[j] : 0) + (t.into == Into::add ? c(i, j) : 0);
+    }
+  }
+  return c;
+}
+
+TEST(Gemm, EveryCombinationEqualsTheOracle) {
+  Gemm gemm(on);
+  for (const Case& t : cases()) {
+    const std::string what = "m " + std::to_string(t.size.m) + " a " + std::to_string(int(t.a)) +
+                             " b " + std::to_string(int(t.b)) + " into " +
+                             std::to_string(int(t.into)) + " bias " + std::to_string(t.bias) +
+                             " gap " + std::to_string(t.gap);
+    const oracle::Dense c = wanted(t);
+    expect_close(result(t, [&](const Product& p) { gemm(p); }).values, c.values,
+                 sum_tolerance(t.size.k), what);
+  }
+}
+
+TEST(Gemm, ReferenceEqualsTheOracle) {
+  for (const Case& t : cases()) {
+    expect_close(result(t, gemm_reference).values, wanted(t).values, eps, "reference");
+  }
+}
+
+TEST(Gemm, EmptyProducts) {
+  Gemm gemm(on);
+  const Grid c(oracle::Dense(2, 3, oracle::Values(6, 5.0)), 0);
+  const Array<float> bias(std::vector<float>{1, 2, 3});
+  const ConstMat a(c.view().data, 2, 0), b(c.view().data, 0, 3);
+  gemm({.c = c.mat(), .a = a, .b = b, .into = Into::add});
+  EXPECT_EQ(c.host().values, oracle::Values(6, 5.0));
+  gemm({.c = c.mat(), .a = a, .b = b, .bias = bias.view()});
+  EXPECT_EQ(c.host().values, (oracle::Values{1, 2, 3, 1, 2, 3}));
+  gemm({.c = Mat(nullptr, 0, 3), .a = ConstMat(nullptr, 0, 2), .b = ConstMat(c.view().data, 2, 3)});
+}
+
+TEST(Gemm, NonFiniteInputsShow) {
+  Gemm gemm(on);
+  for (const Case& t : cases()) {
+    if (t.size.m != 64) continue;
+    const auto [m, n, k] = t.size;
+    for (const float bad : {NAN, INFINITY}) {
+      oracle::Dense values = operand(m, k, t.a, 1);
+      values(3, 3) = bad;
+      const Grid a(values, 0), b(operand(k, n, t.b, 2), 0), c(random_dense(m, n, 3), 0);
+      gemm({.c = c.mat(),
+            .a = a.view(),
+            .a_side = t.a,
+            .b = b.view(),
+            .b_side = t.b,
+            .into = t.into,
+            .alpha = t.alpha});
+      for (std::int64_t j = 0; j < n; ++j) ASSERT_FALSE(std::isfinite(c.host()(3, j)));
+    }
+  }
+}
+
+TEST(Gemm, OverwriteIgnoresWhatWasThere) {
+  Gemm gemm(on);
+  for (Case t : cases()) {
+    if (t.into == Into::add) continue;
+    const auto [m, n, k] = t.size;
+    const Grid a(operand(m, k, t.a, 1), 0), b(operand(k, n, t.b, 2), 0);
+    const Grid c(oracle::Dense(m, n, oracle::Values(m * n, NAN)), 0);
+    gemm({.c = c.mat(),
+          .a = a.view(),
+          .a_side = t.a,
+          .b = b.view(),
+          .b_side = t.b,
+          .alpha = t.alpha});
+    for (const double value : c.host().values) ASSERT_TRUE(std::isfinite(value));
+  }
+}
+
+TEST(Gemm, RefusesShapesThatDoNotFit) {
+  Gemm gemm(on);
+  const Grid m(oracle::Dense(4, 4), 0);
+  expect_error(Exit::device, {"C 4x4", "A 4x4", "B 3x4"},
+               [&] { gemm({.c = m.mat(), .a = m.view(), .b = m.view().rows_from(0, 3)}); });
+}
+
+TEST(Gemm, NamesItsLibrary) { EXPECT_FALSE(Gemm::library().empty()); }
+
+}  // namespace
+}  // namespace dfascale::test

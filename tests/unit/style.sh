@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What no compiler checks: which library is called where, sizes of files, and what no file may hold.
+# usage: style.sh SOURCE; names every line that breaks a rule, exits 1 if there is one.
+set -uo pipefail
+cd "$1" || exit 2
+if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  echo "skipped: not a git checkout"
+  exit 77
+fi
+
+broken=0
+tell() {  # tell RULE LINES
+  [[ -n $2 ]] || return 0
+  printf '%s:\n%s\n' "$1" "$2"
+  broken=1
+}
+# Lines of the product's C++ that match a pattern, outside the files that may.
+product() { git grep -nE "$1" -- 'src/*.[ch]pp' 'kernels/*.[ch]pp' 'analysis/*.[ch]pp' | grep -vE "^($2)" || true; }
+
+tell "MPI is called only in src/comm and where io opens files" \
+  "$(product '\<MPI_[A-Z][A-Za-z_]+' 'src/comm/|src/io/hdf5\.cpp|src/io/ranks_mpi\.cpp')"
+tell "Kokkos is used only in kernels/launch and kernels/device" "$(product 'Kokkos::' 'kernels/launch|kernels/device')"
+tell "matrix libraries are called only in kernels/gemm_*" "$(product '\<(dnnl::|dnnl_[a-z]|cublas[A-Z])' 'kernels/gemm_')"
+tell "only main ends the program; below it errors are thrown" \
+  "$(product '(^|[^._A-Za-z>])(std::)?(exit|abort|quick_exit|terminate)\(' 'src/main\.cpp|analysis/main\.cpp')"
+tell "no fast-math: results stay those of the written order" "$(git grep -n -e '-ffast-math' -- '*CMakeLists.txt' '*.cmake' '*.json' | grep -v '# ' || true)"
+tell "a header begins by saying what it holds" "$(git ls-files '*.hpp' | while read -r file; do
+  [[ $(head -c 3 "$file") == "// " ]] || echo "$file"
+done)"
+tell "files have at most 500 lines" "$(git ls-files '*.cpp' '*.hpp' '*.py' '*.sh' '*.cmake' '*CMakeLists.txt' |
+  xargs wc -l | awk '$1 > 500 && $2 != "total"')"
+# The brackets keep this file from finding itself.
+tell "no paths of the machines it was written on" "$(git grep -nIE '(^|[^A-Za-z0-9_.}])/(wor[k]|hom[e]|roo[t]|Users)/' || true)"
+tell "nothing is left to do" "$(git grep -nIE '\<(TOD[O]|FIXM[E]|XX[X])\>' || true)"
+tell "no tabs, no blanks at line ends" \
+  "$(git grep -nIE $'\t|[ \t]+$' -- '*.cpp' '*.hpp' '*.py' '*.sh' '*.cmake' '*CMakeLists.txt' '*.toml' || true)"
+exit $broken
