@@ -5,49 +5,48 @@
 namespace dfascale {
 namespace {
 
-/// Backpropagation: the signal at a block's output is what the block above returns; `signal` holds
-/// it throughout.
-void learn_by_chain(Stage& s) {
-  for (std::int64_t l = s.shape.layers - 2; l >= 0; --l)
-    s.blocks[static_cast<std::size_t>(l)].learn(s.on, s.gemm, s.signal, s.signal, s.rule.residual,
-                                                s.rule.derivative);
-}
-
-/// Direct feedback: F e at every block's output, or its rows at every layer's; no block waits for
-/// another.
-void learn_by_feedback(Stage& s) {
-  if (s.rule.error == ErrorTap::preprojector)
-    s.feedback->apply(s.on, s.gemm, s.fed_back, s.head.error);
-  for (std::int64_t l = 0; l < s.shape.layers - 1; ++l) {
-    const Block& block = s.blocks[static_cast<std::size_t>(l)];
-    const Mat dx = passes_down(s.rule, l, s.shape.layers) ? s.signal : Mat{};
-    if (learns_by_layer(s.rule, l, s.shape.layers))
-      block.learn_layers(s.on, s.gemm, s.fed_back, s.rule.derivative);
-    else block.learn(s.on, s.gemm, s.fed_back, dx, s.rule.residual, s.rule.derivative);
-  }
+/// One block; `below` is where the gradient at its input goes.
+void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
+  const std::int64_t L = s.shape.layers;
+  const auto i = static_cast<std::size_t>(l - s.range.first);
+  const Block& block = slot.blocks[i];
+  const Mat below = passes_down(s.rule, l, L) ? slot.signals[i] : Mat{};
+  // The last block gets its true gradient under every rule.
+  const Credit credit = l == L - 1 ? Credit::chain : s.rule.inner;
+  if (credit == Credit::none) return;
+  if (learns_by_layer(s.rule, l, L))
+    return block.learn_layers(s.on, s.gemm, slot.fed_back, s.rule.derivative);
+  const ConstMat dy = credit == Credit::chain ? slot.signals[i + 1] : slot.fed_back;
+  const bool is_direct = credit == Credit::direct;
+  block.learn(s.on, s.gemm, pass, dy, below, is_direct ? s.rule.residual : Residual::vanilla,
+              is_direct ? s.rule.derivative : Derivative::exact);
 }
 
 }  // namespace
 
-void backward(Stage& s, float scale) {
-  const std::int64_t L = s.shape.layers;
-  const bool feeds_back = s.rule.inner == Credit::direct && L > 1;
+void learn_head(Stage& s, const Slot& slot, float scale) {
+  const bool feeds_back = s.rule.inner == Credit::direct && s.shape.layers > 1;
   const LogitsTap tap = feeds_back && s.rule.error == ErrorTap::logits
-                            ? LogitsTap{s.feedback->matrix(), s.fed_back}
+                            ? LogitsTap{s.feedback->matrix(), slot.fed_back}
                             : LogitsTap{};
-  s.head.learn(s.on, s.gemm, s.micro_batch.targets(), scale, tap, s.signal);
+  s.head.learn(s.on, s.gemm, slot.output(), slot.micro_batch.targets(), scale, tap,
+               slot.signals.back());
+  if (feeds_back && s.rule.error == ErrorTap::preprojector)
+    s.feedback->apply(s.on, s.gemm, slot.fed_back, s.head.error);
+}
 
-  // The last block gets its true gradient under every rule; only the chain, or an embedding below
-  // it, uses what it passes down.
-  const Mat below_last = s.rule.inner == Credit::chain ? s.signal : Mat{};
-  s.blocks.back().learn(s.on, s.gemm, s.signal, below_last, Residual::vanilla, Derivative::exact);
-  if (s.rule.inner == Credit::chain) learn_by_chain(s);
-  if (feeds_back) learn_by_feedback(s);
-
-  if (!trains_embedding(s.rule, L)) return;
-  s.learn_embedding(s.rule.embedding == EmbeddingCredit::direct
-                        ? ConstMat(s.fed_back.cols_from(0, s.shape.width))
-                        : ConstMat(s.signal));
+void backward(Stage& s, const Slot& slot, Pass pass,
+              const std::function<void(std::int64_t)>& done) {
+  for (std::int64_t l = s.range.end - 1; l >= s.range.first; --l) {
+    learn_block(s, slot, pass, l);
+    if (done && pass != Pass::input) done(l);
+  }
+  if (!s.range.has_embedding || pass == Pass::weights) return;
+  if (trains_embedding(s.rule, s.shape.layers))
+    s.learn_embedding(slot, s.rule.embedding == EmbeddingCredit::direct
+                                ? ConstMat(slot.fed_back.cols_from(0, s.shape.width))
+                                : ConstMat(slot.signals.front()));
+  if (done) done(-1);
 }
 
 }  // namespace dfascale

@@ -2,6 +2,8 @@
 // section 2).
 #pragma once
 
+#include <functional>
+
 #include "credit/rule.hpp"
 #include "model/stage.hpp"
 
@@ -19,8 +21,16 @@ inline bool passes_down(const Rule& rule, std::int64_t block, std::int64_t layer
   return block == 0 && layers > 1 && rule.embedding == EmbeddingCredit::block;
 }
 
-/// After stage.forward: fills the head's losses and adds to the gradients of every tensor that the
-/// rule trains those of scale * (sum of the micro-batch's losses).
-void backward(Stage& stage, float scale);
+/// The head's part of learning, after stage.forward and on the last stage only: fills its losses,
+/// adds scale * (sum of the micro-batch's losses)'s gradients of final LN and projector, and leaves
+/// the gradient at the last block's output in signals.back() and F e in fed_back.
+void learn_head(Stage& stage, const Slot& slot, float scale);
+
+/// After learn_head and with signals.back() and fed_back where the stage takes them: adds to the
+/// gradients of the stage's blocks and embedding, and leaves in signals.front() what the chain
+/// passes to the stage below.  Calls `done` with each block whose gradients this pass has
+/// completed, -1 for the embedding.
+void backward(Stage& stage, const Slot& slot, Pass pass,
+              const std::function<void(std::int64_t block)>& done = {});
 
 }  // namespace dfascale

@@ -39,8 +39,9 @@ RowMajor orthogonal(const std::vector<float>& gaussian, std::int64_t n) {
 
 }  // namespace
 
-FeedbackMatrix::FeedbackMatrix(const Shape& shape, const Rule& rule) : rule_(rule) {
-  if (rule.inner != Credit::direct || shape.layers == 1) return;
+FeedbackMatrix::FeedbackMatrix(const Shape& shape, const Rule& rule, const StageRange& range)
+    : rule_(rule) {
+  if (!range.has_head || rule.inner != Credit::direct || shape.layers == 1) return;
   rows_ = rule.granularity == Granularity::block ? shape.width : 4 * shape.width;
   cols_ = rule.error == ErrorTap::logits ? shape.vocab : shape.width;
   padded_cols_ = rule.error == ErrorTap::logits ? shape.padded_vocab() : shape.width;

@@ -10,6 +10,7 @@
 #include "kernels/gemm.hpp"
 #include "model/arena.hpp"
 #include "model/shape.hpp"
+#include "model/stage_range.hpp"
 
 namespace dfascale {
 
@@ -17,7 +18,8 @@ namespace dfascale {
 /// No rows if the rule feeds nothing back.  Identity feedback stores nothing: F e is e.
 class FeedbackMatrix {
  public:
-  FeedbackMatrix(const Shape& shape, const Rule& rule);
+  /// Only the stage with the head feeds back; elsewhere the matrix is empty.
+  FeedbackMatrix(const Shape& shape, const Rule& rule, const StageRange& range);
 
   /// Takes its memory; called in both passes over the arena.
   void lay_out(Arena& arena);

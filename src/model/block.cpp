@@ -38,6 +38,16 @@ BlockScratch BlockScratch::lay_out(Arena& arena, const Shape& s, std::int64_t se
   return scratch;
 }
 
+BlockScratch BlockScratch::with_kept_signals(Arena& arena, const Shape& s,
+                                             std::int64_t sequences) const {
+  const std::int64_t R = sequences * s.context, D = s.width;
+  BlockScratch scratch = *this;
+  scratch.wide = arena.mat(R, 4 * D);
+  scratch.dh = arena.mat(R, D);
+  scratch.dqkv = arena.mat(R, 3 * D);
+  return scratch;
+}
+
 void Block::forward(const Device& on, Gemm& gemm) const {
   norm_forward(on, act.u1, act.mean1, act.rstd1, x, p.ln1.weight, p.ln1.bias);
   project(gemm, act.qkv, act.u1, p.qkv);
@@ -51,20 +61,23 @@ void Block::forward(const Device& on, Gemm& gemm) const {
   add(on, act.y, act.h, act.y);
 }
 
-void Block::learn(const Device& on, Gemm& gemm, ConstMat dy, Mat dx, Residual residual,
+void Block::learn(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Mat dx, Residual residual,
                   Derivative derivative) const {
-  learn_mlp(on, gemm, dy, residual, derivative);
-  learn_attention(on, gemm, dx, residual);
+  learn_mlp(on, gemm, pass, dy, residual, derivative);
+  learn_attention(on, gemm, pass, dx, residual);
 }
 
 /// From dy to scratch.dh, the gradient at h.
-void Block::learn_mlp(const Device& on, Gemm& gemm, ConstMat dy, Residual residual,
+void Block::learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Residual residual,
                       Derivative derivative) const {
   const Mat da = scratch.wide, du = scratch.narrow, dh = scratch.dh;
-  project_backward_params(on, gemm, g.fc2, dy, act.z);
-  project_backward_input(gemm, da, dy, p.fc2.weight);
-  activation_backward(on, da, da, act.a, shape.activation, derivative);
-  project_backward_params(on, gemm, g.fc1, da, act.u2);
+  if (pass != Pass::input) project_backward_params(on, gemm, g.fc2, dy, act.z);
+  if (pass != Pass::weights) {
+    project_backward_input(gemm, da, dy, p.fc2.weight);
+    activation_backward(on, da, da, act.a, shape.activation, derivative);
+  }
+  if (pass != Pass::input) project_backward_params(on, gemm, g.fc1, da, act.u2);
+  if (pass == Pass::weights) return;
   project_backward_input(gemm, du, da, p.fc1.weight);
   norm_backward_params(on, g.ln2.weight, g.ln2.bias, du, act.h, act.mean2, act.rstd2);
   if (residual == Residual::vanilla) copy(on, dh.flat(), dy.flat());
@@ -73,30 +86,35 @@ void Block::learn_mlp(const Device& on, Gemm& gemm, ConstMat dy, Residual residu
 }
 
 /// From scratch.dh to dx.
-void Block::learn_attention(const Device& on, Gemm& gemm, Mat dx, Residual residual) const {
+void Block::learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx,
+                            Residual residual) const {
   const Mat dh = scratch.dh, dqkv = scratch.dqkv, narrow = scratch.narrow;
-  project_backward_params(on, gemm, g.out, dh, act.attended);
-  project_backward_input(gemm, narrow, dh, p.out.weight);
-  attention_backward(on, gemm, dqkv, narrow, act.qkv, attention_shape(), scratch.attention);
-  if (!dx) {
-    // Nobody asks for the gradient at LN1's output: its weight and bias get theirs from dqkv^T
-    // xhat, (3D, D), which spares the product dqkv W (docs/numerics.md, "LN gradient without an
-    // input gradient").
-    normalize(on, narrow, x, act.mean1, act.rstd1);
-    gemm({.c = scratch.product, .a = dqkv, .a_side = Side::turned, .b = narrow});
-    fill(on, scratch.bias, 0.0f);
-    bias_backward(on, scratch.bias, dqkv);
-    norm_linear_backward_params(on, {g.ln1.weight, g.ln1.bias, g.qkv.weight, g.qkv.bias},
-                                scratch.product, scratch.bias,
-                                {p.ln1.weight, p.ln1.bias, p.qkv.weight});
-    return;
+  if (pass != Pass::input) project_backward_params(on, gemm, g.out, dh, act.attended);
+  if (pass != Pass::weights) {
+    project_backward_input(gemm, narrow, dh, p.out.weight);
+    attention_backward(on, gemm, dqkv, narrow, act.qkv, attention_shape(), scratch.attention);
   }
-  project_backward_params(on, gemm, g.qkv, dqkv, act.u1);
+  if (!dx) return learn_first_norm_and_qkv(on, gemm);
+  if (pass != Pass::input) project_backward_params(on, gemm, g.qkv, dqkv, act.u1);
+  if (pass == Pass::weights) return;
   project_backward_input(gemm, narrow, dqkv, p.qkv.weight);
   norm_backward_params(on, g.ln1.weight, g.ln1.bias, narrow, x, act.mean1, act.rstd1);
   if (residual == Residual::vanilla) copy(on, dx.flat(), ConstMat(dh).flat());
   const Into into = residual == Residual::vanilla ? Into::add : Into::overwrite;
   norm_backward_input(on, dx, into, narrow, x, act.mean1, act.rstd1, p.ln1.weight);
+}
+
+/// Where nobody asks for the gradient at LN1's output: its weight and bias get theirs from dqkv^T
+/// xhat, (3D, D), which spares the product dqkv W (docs/numerics.md, "LN gradient without an input
+/// gradient").
+void Block::learn_first_norm_and_qkv(const Device& on, Gemm& gemm) const {
+  normalize(on, scratch.narrow, x, act.mean1, act.rstd1);
+  gemm({.c = scratch.product, .a = scratch.dqkv, .a_side = Side::turned, .b = scratch.narrow});
+  fill(on, scratch.bias, 0.0f);
+  bias_backward(on, scratch.bias, scratch.dqkv);
+  norm_linear_backward_params(on, {g.ln1.weight, g.ln1.bias, g.qkv.weight, g.qkv.bias},
+                              scratch.product, scratch.bias,
+                              {p.ln1.weight, p.ln1.bias, p.qkv.weight});
 }
 
 void Block::learn_layers(const Device& on, Gemm& gemm, ConstMat signals,

@@ -39,7 +39,13 @@ struct BlockScratch {
   Vec bias;     // (3D)
 
   static BlockScratch lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
+  /// The same but for what Pass::input leaves for Pass::weights, which gets memory of its own.
+  BlockScratch with_kept_signals(Arena& arena, const Shape& shape, std::int64_t sequences) const;
 };
+
+/// What a backward pass computes: everything at once, or first the gradient at the input and later
+/// the linears' weight and bias gradients, from what the first left (zero-bubble schedules).
+enum class Pass { all, input, weights };
 
 /// Everything a block works with.  `x` is the output of the block below.
 struct Block {
@@ -54,9 +60,9 @@ struct Block {
   void forward(const Device& on, Gemm& gemm) const;
 
   /// Exact calculus inside the block but for the two asymmetric options.  Adds gradients; where dx
-  /// is not empty, overwrites it with the gradient at the block's input (dx may be dy).  An empty
-  /// dx spares the product that only dx needs.
-  void learn(const Device& on, Gemm& gemm, ConstMat dy, Mat dx, Residual residual,
+  /// is not empty, overwrites it with the gradient at the block's input (dx may be dy in
+  /// Pass::all).  An empty dx spares the product that only dx needs; then there is only Pass::all.
+  void learn(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Mat dx, Residual residual,
              Derivative derivative) const;
 
   /// Layer-wise feedback: signals (R, 4D) = F e; every layer's output gets its first columns, and
@@ -67,9 +73,10 @@ struct Block {
   AttentionShape attention_shape() const {
     return {sequences, shape.context, shape.width, shape.heads};
   }
-  void learn_mlp(const Device& on, Gemm& gemm, ConstMat dy, Residual residual,
+  void learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Residual residual,
                  Derivative derivative) const;
-  void learn_attention(const Device& on, Gemm& gemm, Mat dx, Residual residual) const;
+  void learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx, Residual residual) const;
+  void learn_first_norm_and_qkv(const Device& on, Gemm& gemm) const;
 };
 
 }  // namespace dfascale

@@ -33,14 +33,14 @@ Head Head::lay_out(Arena& arena, const Shape& s, std::int64_t sequences) {
   return head;
 }
 
-ConstVec Head::logits_after(const Device& on, Gemm& gemm, std::int64_t row) const {
+ConstVec Head::logits_after(const Device& on, Gemm& gemm, ConstMat x, std::int64_t row) const {
   const Mat y = normed.rows_from(row, 1);
   norm_forward(on, y, mean.part(row, 1), rstd.part(row, 1), x.rows_from(row, 1), p.weight, p.bias);
   gemm({.c = logits.rows_from(0, 1), .a = y, .b = projector, .b_side = Side::turned});
   return {logits.data, logits.cols};
 }
 
-void Head::evaluate(const Device& on, Gemm& gemm, Tokens targets) const {
+void Head::evaluate(const Device& on, Gemm& gemm, ConstMat x, Tokens targets) const {
   norm_forward(on, normed, mean, rstd, x, p.weight, p.bias);
   for_chunks(x.rows, logits.rows, [&](std::int64_t first, std::int64_t rows) {
     const Mat chunk = logits.rows_from(0, rows);
@@ -49,8 +49,8 @@ void Head::evaluate(const Device& on, Gemm& gemm, Tokens targets) const {
   });
 }
 
-void Head::learn(const Device& on, Gemm& gemm, Tokens targets, float scale, const LogitsTap& tap,
-                 Mat dx) const {
+void Head::learn(const Device& on, Gemm& gemm, ConstMat x, Tokens targets, float scale,
+                 const LogitsTap& tap, Mat dx) const {
   norm_forward(on, normed, mean, rstd, x, p.weight, p.bias);
   for_chunks(x.rows, logits.rows, [&](std::int64_t first, std::int64_t rows) {
     const Mat chunk = logits.rows_from(0, rows), y = normed.rows_from(first, rows);

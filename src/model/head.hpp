@@ -22,26 +22,26 @@ struct Head {
   NormTensors<float> g;
   ConstMat projector;      // (V, D)
   Mat projector_gradient;  // (V, D), or empty: the rule does not train it
-  ConstMat x;              // (R, D) the last block's output
   Mat normed;              // (R, D) final LN's output
   Vec mean, rstd;          // (R)
   Mat error;               // (R, D) e = dloss/dnormed: the preprojector error
   Vec losses;              // (R)
   Mat logits;              // (chunk, V)
 
-  /// Activations and working space; the rest is filled in by the stage.
+  /// Activations and working space; the rest is filled in by the stage.  Every call takes x (R, D),
+  /// the last block's output.
   static Head lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
 
   /// Logits of what follows row `row`: (padded V), in the first row of `logits`.
-  ConstVec logits_after(const Device& on, Gemm& gemm, std::int64_t row) const;
+  ConstVec logits_after(const Device& on, Gemm& gemm, ConstMat x, std::int64_t row) const;
 
   /// losses (R), each token's cross-entropy in nats.
-  void evaluate(const Device& on, Gemm& gemm, Tokens targets) const;
+  void evaluate(const Device& on, Gemm& gemm, ConstMat x, Tokens targets) const;
 
   /// losses, error = scale * d(sum of losses)/dnormed, gradients of final LN and projector added,
   /// dx (R, D) overwritten with the gradient at the last block's output.
-  void learn(const Device& on, Gemm& gemm, Tokens targets, float scale, const LogitsTap& tap,
-             Mat dx) const;
+  void learn(const Device& on, Gemm& gemm, ConstMat x, Tokens targets, float scale,
+             const LogitsTap& tap, Mat dx) const;
 };
 
 }  // namespace dfascale

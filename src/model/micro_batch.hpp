@@ -12,6 +12,7 @@ namespace dfascale {
 
 class MicroBatch {
  public:
+  MicroBatch() = default;
   /// Host staging and device arrays for `sequences` sequences.
   MicroBatch(Arena& arena, const Shape& shape, std::int64_t sequences);
 

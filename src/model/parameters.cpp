@@ -76,9 +76,20 @@ std::int64_t rounded_up(std::int64_t size) {
   return (size + floats_per_line - 1) / floats_per_line * floats_per_line;
 }
 
+/// Tied, the last stage needs the token embedding as its projector.
+bool holds(const StageRange& range, const Shape& shape, const Parameter& p) {
+  if (p.block == shape.layers) return range.has_head;
+  if (p.block >= 0) return range.holds_block(p.block);
+  return range.has_embedding || (range.has_head && shape.tied && p.name == embedding_rows[0].name);
+}
+
 }  // namespace
 
-ParameterTable::ParameterTable(const Shape& shape, const Rule& rule) : blocks_(shape.layers) {
+ParameterTable::ParameterTable(const Shape& shape, const Rule& rule)
+    : ParameterTable(shape, rule, whole_model(shape.layers)) {}
+
+ParameterTable::ParameterTable(const Shape& shape, const Rule& rule, const StageRange& range)
+    : blocks_(shape.layers) {
   const bool embedding = trains_embedding(rule, shape.layers);
   const bool token = embedding || (shape.tied && rule.train_projector);
   rows_.push_back(parameter(embedding_rows[0], "", shape, -1, token));
@@ -93,10 +104,14 @@ ParameterTable::ParameterTable(const Shape& shape, const Rule& rule) : blocks_(s
 
   for (Parameter& p : rows_) {
     index_.emplace(p.name, index_.size());
+    p.is_copy = p.block < 0 && !range.has_embedding;
+    p.offset = p.trained_offset = -1;
+    if (!holds(range, shape, p)) continue;
     p.offset = values_size_;
     values_size_ += rounded_up(p.padded_size());
-    p.trained_offset = p.trained ? trained_size_ : -1;
-    if (p.trained) trained_size_ += rounded_up(p.padded_size());
+    if (!p.trained) continue;
+    p.trained_offset = trained_size_;
+    trained_size_ += rounded_up(p.padded_size());
   }
 }
 
@@ -130,6 +145,7 @@ void initialise(const Device& on, const ParameterTable& table, Vec values, std::
                 double init_std) {
   fill(on, values, 0.0f);
   for (const Parameter& p : table.all()) {
+    if (!p.held()) continue;
     const Vec logical = vector_of(p, Buffer::values, values).part(0, p.size());
     const RandomKey key{seed, Purpose::init, hash_name(p.name.c_str())};
     switch (p.init) {

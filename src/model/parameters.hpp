@@ -12,6 +12,7 @@
 #include "kernels/device.hpp"
 #include "kernels/span.hpp"
 #include "model/shape.hpp"
+#include "model/stage_range.hpp"
 
 namespace dfascale {
 
@@ -26,10 +27,16 @@ struct Parameter {
   std::int64_t padded_rows;  ///< rows in memory (padded vocabulary)
   int dims;                  ///< 1 or 2; two-dimensional ones decay
   Init init;
-  std::int64_t block;           ///< 0 .. L-1; -1 embeddings; L final LN and projector
-  bool trained;                 ///< has gradient, moments, decay and communication
-  std::int64_t offset;          ///< in floats, in the buffer of all values
-  std::int64_t trained_offset;  ///< in floats, in buffers of trained tensors; -1 if frozen
+  std::int64_t block;  ///< 0 .. L-1; -1 embeddings; L final LN and projector
+  bool trained;        ///< has gradient, moments, decay and communication
+  /// In floats, in the buffer of all values; -1 where another stage holds the tensor.
+  std::int64_t offset;
+  std::int64_t trained_offset;  ///< likewise in buffers of trained tensors; -1 if frozen
+  /// Norms and files count a tensor where it is first held: a tied matrix has a second copy on the
+  /// last stage.
+  bool is_copy;
+
+  bool held() const { return offset >= 0; }
 
   std::int64_t size() const { return rows * cols; }                ///< logical elements
   std::int64_t padded_size() const { return padded_rows * cols; }  ///< elements in memory
@@ -37,6 +44,9 @@ struct Parameter {
 
 class ParameterTable {
  public:
+  /// All tensors of the model; those of the range have a place in the buffers.
+  ParameterTable(const Shape& shape, const Rule& rule, const StageRange& range);
+  /// The whole model's.
   ParameterTable(const Shape& shape, const Rule& rule);
 
   const std::vector<Parameter>& all() const { return rows_; }

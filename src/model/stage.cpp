@@ -1,47 +1,85 @@
 #include "model/stage.hpp"
 
+#include <algorithm>
+
 #include "kernels/embed.hpp"
 
 namespace dfascale {
 namespace {
 
-Mat fed_back_signals(Arena& arena, const Shape& shape, const Rule& rule, std::int64_t rows) {
-  if (rule.inner != Credit::direct || shape.layers == 1) return {};
-  return arena.mat(rows, rule.granularity == Granularity::block ? shape.width : 4 * shape.width);
+/// Whether F e comes to anything but the last block.
+bool feeds_back(const Rule& rule, std::int64_t layers) {
+  return rule.inner == Credit::direct && layers > 1;
+}
+
+/// Whether a gradient passes anywhere in the stage.
+bool has_signal(const Rule& rule, const StageRange& range, std::int64_t layers) {
+  return range.has_head || takes_gradient(rule, range, layers) ||
+         (range.holds_block(0) && layers > 1 && rule.embedding == EmbeddingCredit::block);
 }
 
 }  // namespace
 
+bool is_fed_back(const Rule& rule, const StageRange& range, std::int64_t layers) {
+  if (!feeds_back(rule, layers)) return false;
+  return std::min(range.end, layers - 1) > range.first ||
+         (range.has_embedding && rule.embedding == EmbeddingCredit::direct);
+}
+
+bool takes_gradient(const Rule& rule, const StageRange& range, std::int64_t layers) {
+  return !range.has_head && (rule.inner == Credit::chain || range.end == layers);
+}
+
 Stage::Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
-             std::int64_t sequences)
+             const StageLayout& layout)
     : on(on),
       gemm(gemm),
       shape(shape),
       rule(rule),
-      sequences(sequences),
-      micro_batch(arena, shape, sequences) {
-  const std::int64_t R = sequences * shape.context;
-  x0 = arena.mat(R, shape.width);
-  const BlockScratch scratch = BlockScratch::lay_out(arena, shape, sequences);
+      range(layout.range),
+      sequences(layout.sequences) {
+  const BlockScratch scratch =
+      range.blocks() > 0 ? BlockScratch::lay_out(arena, shape, sequences) : BlockScratch{};
+  for (std::int64_t i = 0; i < layout.slots; ++i)
+    slots.push_back(lay_out_slot(arena, scratch, layout.splits_backward));
+  if (range.has_head) head = Head::lay_out(arena, shape, sequences);
+}
+
+Slot Stage::lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_backward) const {
+  const std::int64_t R = sequences * shape.context, D = shape.width;
+  Slot slot;
+  if (range.has_embedding || range.has_head) slot.micro_batch = MicroBatch(arena, shape, sequences);
+  slot.x = arena.mat(R, D);
   BlockActivations frozen;
-  for (std::int64_t l = 0; l < shape.layers; ++l) {
+  for (std::int64_t l = range.first; l < range.end; ++l) {
     Block block{};
     block.shape = shape;
     block.sequences = sequences;
-    block.scratch = scratch;
-    block.x = l == 0 ? x0 : blocks.back().act.y;
+    block.x = slot.output();
+    block.scratch = splits_backward ? scratch.with_kept_signals(arena, shape, sequences) : scratch;
     if (trains_block(rule, l, shape.layers)) {
       block.act = BlockActivations::lay_out(arena, shape, sequences);
     } else {
-      if (l == 0) frozen = BlockActivations::lay_out(arena, shape, sequences);
+      if (!frozen.y) frozen = BlockActivations::lay_out(arena, shape, sequences);
       block.act = frozen;
     }
-    blocks.push_back(block);
+    slot.blocks.push_back(block);
   }
-  head = Head::lay_out(arena, shape, sequences);
-  head.x = blocks.back().act.y;
-  signal = arena.mat(R, shape.width);
-  fed_back = fed_back_signals(arena, shape, rule, R);
+  slot.signals = lay_out_signals(arena, splits_backward);
+  const bool makes_error = range.has_head && feeds_back(rule, shape.layers);
+  if (makes_error || is_fed_back(rule, range, shape.layers))
+    slot.fed_back = arena.mat(R, rule.granularity == Granularity::block ? D : 4 * D);
+  return slot;
+}
+
+std::vector<Mat> Stage::lay_out_signals(Arena& arena, bool splits_backward) const {
+  const std::int64_t R = sequences * shape.context;
+  std::vector<Mat> signals(static_cast<std::size_t>(range.blocks()) + 1);
+  if (!has_signal(rule, range, shape.layers)) return signals;
+  for (Mat& signal : signals)
+    signal = splits_backward || &signal == &signals.front() ? arena.mat(R, shape.width)
+                                                            : signals.front();
+  return signals;
 }
 
 void Stage::bind(const ParameterTable& table, ConstVec values, Vec gradients,
@@ -50,10 +88,12 @@ void Stage::bind(const ParameterTable& table, ConstVec values, Vec gradients,
   p = ends_of(table, shape, Buffer::values, values);
   g = ends_of(table, shape, Buffer::trained, gradients);
   if (!rule.train_projector) g.projector = {};
-  for (std::int64_t l = 0; l < shape.layers; ++l) {
-    Block& block = blocks[static_cast<std::size_t>(l)];
-    block.p = block_of(table, l, Buffer::values, values);
-    block.g = block_of(table, l, Buffer::trained, gradients);
+  for (Slot& slot : slots) {
+    for (std::int64_t l = range.first; l < range.end; ++l) {
+      Block& block = slot.blocks[static_cast<std::size_t>(l - range.first)];
+      block.p = block_of(table, l, Buffer::values, values);
+      block.g = block_of(table, l, Buffer::trained, gradients);
+    }
   }
   head.p = p.final_ln;
   head.g = g.final_ln;
@@ -61,13 +101,19 @@ void Stage::bind(const ParameterTable& table, ConstVec values, Vec gradients,
   head.projector_gradient = g.projector;
 }
 
-void Stage::forward() {
-  embed_forward(on, x0, micro_batch.inputs(), p.token_embedding, p.position_embedding);
-  for (const Block& block : blocks) block.forward(on, gemm);
+void Stage::forward(const Slot& slot) const {
+  if (range.has_embedding)
+    embed_forward(on, slot.x, slot.micro_batch.inputs(), p.token_embedding, p.position_embedding);
+  for (const Block& block : slot.blocks) block.forward(on, gemm);
 }
 
-void Stage::learn_embedding(ConstMat dx0) {
-  token_embedding_backward(on, g.token_embedding, dx0, micro_batch.inputs(), micro_batch.runs());
+void Stage::evaluate(const Slot& slot) {
+  head.evaluate(on, gemm, slot.output(), slot.micro_batch.targets());
+}
+
+void Stage::learn_embedding(const Slot& slot, ConstMat dx0) const {
+  token_embedding_backward(on, g.token_embedding, dx0, slot.micro_batch.inputs(),
+                           slot.micro_batch.runs());
   position_embedding_backward(on, g.position_embedding, dx0);
 }
 

@@ -1,6 +1,6 @@
-// What one rank holds of the model: embedding, blocks, head, their activations and working space,
-// planned once. It knows how to go forward; what goes backward is the rule's business
-// (credit/backward.cpp).
+// What one stage holds of the model: embedding, blocks, head, and slots of activations for the
+// micro-batches that are under way at once, planned once.  It knows how to go forward; what goes
+// backward is the rule's business (credit/backward.cpp).
 #pragma once
 
 #include <cstdint>
@@ -13,44 +13,73 @@
 #include "model/head.hpp"
 #include "model/micro_batch.hpp"
 #include "model/parameters.hpp"
+#include "model/stage_range.hpp"
 
 namespace dfascale {
 
 class FeedbackMatrix;
 
+/// What a stage is laid out for.
+struct StageLayout {
+  StageRange range;
+  std::int64_t sequences;  ///< of a micro-batch
+  std::int64_t slots = 1;  ///< micro-batches under way at once
+  /// Weight gradients taken later than input gradients: what they need is kept until then.
+  bool splits_backward = false;
+};
+
+/// One micro-batch under way.
+struct Slot {
+  MicroBatch micro_batch;  ///< where the stage has the embedding or the head, else without memory
+  Mat x;                   // (R, D) the stage's input: embedded tokens, or received
+  std::vector<Block> blocks;
+  /// signals[i] (R, D): the gradient at the input of the stage's block i; the last one that at the
+  /// stage's output.  One buffer, passed down in place, unless the backward pass is split; empty
+  /// where the rule passes none.
+  std::vector<Mat> signals;
+  Mat fed_back;  // (R, D) or (R, 4D): F e, shared by all blocks; empty if the stage is not fed back
+
+  ConstMat output() const { return blocks.empty() ? ConstMat(x) : ConstMat(blocks.back().act.y); }
+};
+
 struct Stage {
-  /// Lays the stage out for micro-batches of `sequences` sequences.  What is stored follows from
-  /// the rule: frozen blocks share one set of activations, since nothing of them is needed again.
+  /// What is stored follows from the rule: frozen blocks share one set of activations in a slot,
+  /// since nothing of them is needed again.
   Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
-        std::int64_t sequences);
+        const StageLayout& layout);
 
   /// Connects blocks, head and embedding to parameter values (all tensors) and gradients (trained
   /// tensors).
   void bind(const ParameterTable& table, ConstVec values, Vec gradients,
             const FeedbackMatrix& matrix);
 
-  /// Activations of every block, from the loaded micro-batch.
-  void forward();
-  /// After forward: the head's losses only.
-  void evaluate() { head.evaluate(on, gemm, micro_batch.targets()); }
+  /// Activations of every block, from the slot's tokens or its received input.
+  void forward(const Slot& slot) const;
+  /// After forward, on the last stage: the head's losses only.
+  void evaluate(const Slot& slot);
   /// Adds the gradients of both embeddings, given that at x0 (R, D).
-  void learn_embedding(ConstMat dx0);
+  void learn_embedding(const Slot& slot, ConstMat dx0) const;
 
   const Device& on;
   Gemm& gemm;
   Shape shape;
   Rule rule;
+  StageRange range;
   std::int64_t sequences;
-  MicroBatch micro_batch;
-  Mat x0;  // (R, D)
-  std::vector<Block> blocks;
-  Head head;
-  Mat signal;    // (R, D) gradient at a block's output, passed down the chain
-  Mat fed_back;  // (R, D) or (R, 4D): F e, shared by all blocks; empty if the rule feeds nothing
-                 // back
+  std::vector<Slot> slots;
+  Head head;  ///< laid out where the stage has it
   EndTensors<const float> p;
   EndTensors<float> g;
   const FeedbackMatrix* feedback = nullptr;
+
+ private:
+  Slot lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_backward) const;
+  std::vector<Mat> lay_out_signals(Arena& arena, bool splits_backward) const;
 };
+
+/// Whether a stage needs F e: for its fed-back blocks, or for the embedding.
+bool is_fed_back(const Rule& rule, const StageRange& range, std::int64_t layers);
+/// Whether a stage needs the gradient at its output: the chain's, or the last block's true one.
+bool takes_gradient(const Rule& rule, const StageRange& range, std::int64_t layers);
 
 }  // namespace dfascale

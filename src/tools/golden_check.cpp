@@ -100,8 +100,9 @@ void Check::start(double clip) {
   optim.clip_norm = clip;
   learner_.reset();
   arena_.clear();
+  const std::int64_t sequences = golden_.batch / (layout_.dp * layout_.micro_batches);
   learner_ = make_in<Learner>(arena_, on_, gemm_, shape_, rule_, optim,
-                              golden_.batch / (layout_.dp * layout_.micro_batches));
+                              whole_model_layout(shape_, sequences));
   learner_->initialise_parameters(0, 0);  // padding to zero
   learner_->reset_moments();
   for (const Parameter& p : learner_->table().all()) {

@@ -21,7 +21,8 @@ std::int64_t resident_now() {
 
 std::vector<MemoryRow> predicted_memory(const Settings& s) {
   const Shape shape = shape_of(s.model);
-  std::vector<MemoryRow> rows = planned_memory(shape, s.rule, s.optim, s.micro_batch_sequences());
+  std::vector<MemoryRow> rows =
+      planned_memory(shape, s.rule, s.optim, whole_model_layout(shape, s.micro_batch_sequences()));
   if (s.run.alignment_steps > 0)
     rows.push_back({"alignment probe", planned_probe_bytes(shape, s.micro_batch_sequences())});
   rows.push_back({"program and libraries", resident_now()});

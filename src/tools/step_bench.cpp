@@ -91,7 +91,9 @@ class Bench {
 Bench::Bench(const Comm& comm, const Device& on, Gemm& gemm, const Settings& s)
     : comm_(comm), on_(on), settings_(s) {
   const std::int64_t sequences = s.micro_batch_sequences(), tokens = sequences * s.model.context;
-  learner_ = make_in<Learner>(arena_, on, gemm, shape_of(s.model), s.rule, s.optim, sequences);
+  const Shape shape = shape_of(s.model);
+  learner_ = make_in<Learner>(arena_, on, gemm, shape, s.rule, s.optim,
+                              whole_model_layout(shape, sequences));
   learner_->draw_feedback(s.run.seed);
   learner_->reset_moments();
   learner_->initialise_parameters(s.run.seed, s.model.init_std);

@@ -50,8 +50,9 @@ TrainedModel::TrainedModel(const std::string& where, std::int64_t sequences)
   meta_ = file.meta();
   settings_ = parse_deck(meta_.deck, file_, {});
   if (sequences == 0) sequences = settings_.micro_batch_sequences();
-  learner_ = make_in<Learner>(arena_, device_, gemm_, shape_of(settings_.model), rule_for_reading(),
-                              settings_.optim, sequences);
+  const Shape shape = shape_of(settings_.model);
+  learner_ = make_in<Learner>(arena_, device_, gemm_, shape, rule_for_reading(), settings_.optim,
+                              whole_model_layout(shape, sequences));
   learner_->initialise_parameters(0, 0);  // padding to zero
   load_state(file, *learner_, Moments::leave);
 }

@@ -22,8 +22,8 @@ Alignment alignment(const std::string& name, double rule, double bp, double both
 AlignmentProbe::AlignmentProbe(const Device& on, Gemm& gemm, const Shape& shape,
                                std::int64_t micro_batch_sequences, Learner& learner)
     : on_(on), learner_(learner) {
-  backprop_ =
-      make_in<GradientTaker>(arena_, on, gemm, shape, backpropagation(), micro_batch_sequences);
+  backprop_ = make_in<GradientTaker>(arena_, on, gemm, shape, backpropagation(),
+                                     whole_model_layout(shape, micro_batch_sequences));
   backprop_->bind(learner.values(), learner.feedback());
   sum_arena_.vector<double>(3);
   sum_arena_.commit();
@@ -75,7 +75,8 @@ std::int64_t planned_probe_bytes(const Shape& shape, std::int64_t micro_batch_se
   const Device on;
   Gemm gemm(on);
   Arena counting;
-  const GradientTaker counted(counting, on, gemm, shape, backpropagation(), micro_batch_sequences);
+  const GradientTaker counted(counting, on, gemm, shape, backpropagation(),
+                              whole_model_layout(shape, micro_batch_sequences));
   return counting.bytes();
 }
 

@@ -9,13 +9,17 @@
 
 namespace dfascale {
 
+StageLayout whole_model_layout(const Shape& shape, std::int64_t micro_batch_sequences) {
+  return {.range = whole_model(shape.layers), .sequences = micro_batch_sequences};
+}
+
 GradientTaker::GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape,
-                             const Rule& rule, std::int64_t micro_batch_sequences)
+                             const Rule& rule, const StageLayout& layout)
     : on_(on),
-      table_(shape, rule),
+      table_(shape, rule, layout.range),
       gradients_(arena.vec(table_.trained_size())),
       loss_sum_(arena.vector<double>(1)),
-      stage_(arena, on, gemm, shape, rule, micro_batch_sequences) {}
+      stage_(arena, on, gemm, shape, rule, layout) {}
 
 void GradientTaker::bind(ConstVec values, const FeedbackMatrix& feedback) {
   stage_.bind(table_, values, gradients_, feedback);
@@ -31,24 +35,40 @@ void GradientTaker::begin_evaluation() {
   copy_to_device(on_, loss_sum_.data, &zero, sizeof zero);
 }
 
-void GradientTaker::learn(Tokens inputs, Tokens targets, float scale) {
-  stage_.micro_batch.load(on_, inputs, targets);
-  stage_.forward();
-  backward(stage_, scale);
+void GradientTaker::forward(std::int64_t at, float scale) {
+  stage_.forward(slot(at));
+  if (!stage_.range.has_head) return;
+  learn_head(stage_, slot(at), scale);
   add_sum(on_, loss_sum_.data, stage_.head.losses);
 }
 
-void GradientTaker::evaluate(Tokens inputs, Tokens targets, std::int64_t sequences) {
-  stage_.micro_batch.load(on_, inputs, targets);
-  stage_.forward();
-  stage_.evaluate();
+void GradientTaker::backward(std::int64_t at, Pass pass,
+                             const std::function<void(std::int64_t)>& done) {
+  dfascale::backward(stage_, slot(at), pass, done);
+}
+
+void GradientTaker::evaluate(std::int64_t at, std::int64_t sequences) {
+  stage_.forward(slot(at));
+  if (!stage_.range.has_head) return;
+  stage_.evaluate(slot(at));
   add_sum(on_, loss_sum_.data, stage_.head.losses.part(0, sequences * stage_.shape.context));
 }
 
+void GradientTaker::learn(Tokens inputs, Tokens targets, float scale) {
+  slot(0).micro_batch.load(on_, inputs, targets);
+  forward(0, scale);
+  backward(0, Pass::all);
+}
+
+void GradientTaker::evaluate(Tokens inputs, Tokens targets, std::int64_t sequences) {
+  slot(0).micro_batch.load(on_, inputs, targets);
+  evaluate(0, sequences);
+}
+
 std::vector<float> GradientTaker::logits_after(Tokens inputs, std::int64_t place) {
-  stage_.micro_batch.load(on_, inputs, inputs);  // targets are not looked at
-  stage_.forward();
-  const ConstVec logits = stage_.head.logits_after(on_, stage_.gemm, place);
+  slot(0).micro_batch.load(on_, inputs, inputs);  // targets are not looked at
+  stage_.forward(slot(0));
+  const ConstVec logits = stage_.head.logits_after(on_, stage_.gemm, slot(0).output(), place);
   std::vector<float> host(static_cast<std::size_t>(stage_.shape.vocab));
   copy_to_host(on_, host.data(), logits.data, host.size() * sizeof(float));
   return host;
@@ -66,17 +86,19 @@ bool GradientTaker::is_finite(ConstVec values) const {
 }
 
 std::string GradientTaker::first_not_finite() const {
-  if (!is_finite(ConstMat(stage_.x0).flat())) return "embedding";
-  for (std::size_t l = 0; l < stage_.blocks.size(); ++l)
-    if (!is_finite(ConstMat(stage_.blocks[l].act.y).flat())) return "block " + std::to_string(l);
+  const Slot& slot = stage_.slots.front();
+  if (!is_finite(ConstMat(slot.x).flat())) return "embedding";
+  for (std::size_t i = 0; i < slot.blocks.size(); ++i)
+    if (!is_finite(ConstMat(slot.blocks[i].act.y).flat()))
+      return "block " + std::to_string(stage_.range.first + static_cast<std::int64_t>(i));
   return is_finite(stage_.head.losses) ? "" : "head";
 }
 
 Learner::Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
-                 const OptimSettings& optim, std::int64_t micro_batch_sequences)
+                 const OptimSettings& optim, const StageLayout& layout)
     : on_(on),
-      feedback_(shape, rule),
-      taker_(arena, on, gemm, shape, rule, micro_batch_sequences),
+      feedback_(shape, rule, layout.range),
+      taker_(arena, on, gemm, shape, rule, layout),
       adamw_(taker_.table(), shape, rule, optim) {
   constexpr auto float_bytes = static_cast<std::int64_t>(sizeof(float));
   const std::int64_t gradients = table().trained_size() * float_bytes;
@@ -101,17 +123,16 @@ void Learner::initialise_parameters(std::uint64_t seed, double init_std) {
 
 void Learner::check_parameters() const {
   for (const Parameter& p : table().all())
-    if (!taker_.is_finite(vector_of(p, Buffer::values, ConstVec(values_))))
+    if (p.held() && !taker_.is_finite(vector_of(p, Buffer::values, ConstVec(values_))))
       fail(Exit::numerical, "{} is not finite", p.name);
 }
 
 std::vector<MemoryRow> planned_memory(const Shape& shape, const Rule& rule,
-                                      const OptimSettings& optim,
-                                      std::int64_t micro_batch_sequences) {
+                                      const OptimSettings& optim, const StageLayout& layout) {
   const Device on;
   Gemm gemm(on);
   Arena counting;
-  return Learner(counting, on, gemm, shape, rule, optim, micro_batch_sequences).memory();
+  return Learner(counting, on, gemm, shape, rule, optim, layout).memory();
 }
 
 std::vector<float> download(const Device& on, const Parameter& p, Buffer kind, ConstVec buffer) {

@@ -1,8 +1,9 @@
-// Everything a rank needs to take steps: parameters, gradients, optimiser, feedback matrix and a
-// stage, in one arena.
+// Everything a stage needs to take steps: parameters, gradients, optimiser, feedback matrix and
+// activations, in one arena.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,21 +21,34 @@ inline Shape shape_of(const ModelSettings& m) {
   return {m.layers, m.width, m.heads, m.context, m.vocab, m.tied, m.activation};
 }
 
+/// The whole model on one rank, one micro-batch at a time.
+StageLayout whole_model_layout(const Shape& shape, std::int64_t micro_batch_sequences);
+
 /// Takes gradients under a rule, over somebody else's parameter values: a stage and one set of
 /// gradients.
 class GradientTaker {
  public:
   GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
-                std::int64_t micro_batch_sequences);
+                const StageLayout& layout);
   void bind(ConstVec values, const FeedbackMatrix& feedback);
 
   /// Gradients and the sum of losses to zero.
   void begin();
   /// Only the sum of losses to zero, before evaluate().
   void begin_evaluation();
-  /// One micro-batch of host tokens, B*T each: adds its losses, and scale * their gradients.
+
+  /// One micro-batch's forward, in a slot whose tokens are loaded or whose input was received; on
+  /// the last stage also the head's learning, whose losses are added: gradients of scale * losses.
+  void forward(std::int64_t slot, float scale);
+  /// Adds the stage's gradients (credit/backward.hpp).
+  void backward(std::int64_t slot, Pass pass, const std::function<void(std::int64_t)>& done = {});
+  /// Forward only; the last stage adds the losses of the first `sequences` sequences.
+  void evaluate(std::int64_t slot, std::int64_t sequences);
+
+  /// The whole model on one micro-batch of host tokens, B*T each: adds its losses, and scale *
+  /// their gradients.
   void learn(Tokens inputs, Tokens targets, float scale);
-  /// Forward only; adds the losses of the first `sequences` sequences.
+  /// Likewise forward only; adds the losses of the first `sequences` sequences.
   void evaluate(Tokens inputs, Tokens targets, std::int64_t sequences);
   /// Logits of the token that follows place `place` of the first sequence, for the model's
   /// vocabulary without padding, on the host.
@@ -51,6 +65,7 @@ class GradientTaker {
   const ParameterTable& table() const { return table_; }
   Vec gradients() const { return gradients_; }
   const Stage& stage() const { return stage_; }
+  Slot& slot(std::int64_t i) { return stage_.slots[static_cast<std::size_t>(i)]; }
 
  private:
   const Device& on_;
@@ -66,12 +81,13 @@ struct MemoryRow {
   std::int64_t bytes;
 };
 
+/// A stage with what its steps need.
 class Learner {
  public:
   /// Lays itself out; parameters, feedback and moments are set by initialise() or from a file. Make
   /// it with make_in().
   Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
-          const OptimSettings& optim, std::int64_t micro_batch_sequences);
+          const OptimSettings& optim, const StageLayout& layout);
 
   /// Parameters from the seed.
   void initialise_parameters(std::uint64_t seed, double init_std);
@@ -110,8 +126,7 @@ class Learner {
 
 /// Device memory that a Learner takes, without taking it.
 std::vector<MemoryRow> planned_memory(const Shape& shape, const Rule& rule,
-                                      const OptimSettings& optim,
-                                      std::int64_t micro_batch_sequences);
+                                      const OptimSettings& optim, const StageLayout& layout);
 
 /// Logical rows of a tensor in a buffer, on the host, and back: what files hold.
 std::vector<float> download(const Device& on, const Parameter& p, Buffer kind, ConstVec buffer);

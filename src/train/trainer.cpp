@@ -44,8 +44,8 @@ Trainer::Trainer(const Session& session, const Settings& settings)
   // Before anything large is allocated, so that it adds nothing to the most memory used.
   if (settings.run.peak_seconds > 0)
     peak_ = measure_peak(device_, gemm_, shape, sequences, settings.run.peak_seconds);
-  learner_ =
-      make_in<Learner>(arena_, device_, gemm_, shape, settings.rule, settings.optim, sequences);
+  learner_ = make_in<Learner>(arena_, device_, gemm_, shape, settings.rule, settings.optim,
+                              whole_model_layout(shape, sequences));
   if (settings.run.alignment_steps > 0 && comm_.rank() == 0)
     probe_ = std::make_unique<AlignmentProbe>(device_, gemm_, shape, sequences, *learner_);
   checkpoints_.check_writable(

@@ -35,7 +35,8 @@ class SmallModel {
  public:
   SmallModel(const Shape& shape, const Rule& rule, std::int64_t sequences, double init_std)
       : shape_(shape), sequences_(sequences) {
-    learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, plain_adamw(), sequences);
+    learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, plain_adamw(),
+                                whole_model_layout(shape, sequences));
     learner_->initialise_parameters(seed, init_std);
     learner_->draw_feedback(seed);
     learner_->reset_moments();

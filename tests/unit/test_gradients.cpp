@@ -191,7 +191,7 @@ TEST(Rules, TanhDerivativeIsExactForTanh) {
 /// FC1's weight gradient in a fed-back block by plain loops: ((F e) W2 ⊙ (1 - tanh(a)^2))^T LN2(h).
 std::vector<float> expected_fc1_gradient(SmallModel& model, const Shape& shape) {
   const Stage& stage = model.learner().taker().stage();
-  const BlockActivations& act = stage.blocks[0].act;
+  const BlockActivations& act = stage.slots[0].blocks[0].act;
   const ConstMat F = model.learner().feedback().matrix();
   const std::vector<float> w2 =
       model.values(model.learner().table().find("blocks.0.mlp.fc2.weight"));  // (D, 4D)
