@@ -41,6 +41,9 @@ struct StageRole {
   bool learns;          ///< has backward, reduce and update
   bool takes_gradient;  ///< needs the signal that the stage above passes down
   bool takes_error;     ///< needs F e from the last stage, by a message
+  /// The head alone: nothing is left for a backward; the signal for the stage below exists after
+  /// the forward.
+  bool learns_in_forward = false;
 };
 
 struct Plan {
