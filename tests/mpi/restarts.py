@@ -2,9 +2,11 @@
 
 usage: restarts.py PROGRAM SOURCE MPIEXEC"""
 
+import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import shutil
 import signal
 import sys
@@ -14,8 +16,30 @@ from program import Checks, Program, contents, corpus, deck, work_folder, write
 from runs import checkpoint, rows, same_state, untimed
 
 STOPPED = 75
-STEPS = 1500
+STEPS = 3000
 WAITS = 60  # seconds for a run to come so far
+
+
+def descendants(pid):
+    """Processes started by this one, and by those, as /proc has it."""
+    children = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # ended meanwhile
+        children.setdefault(parent, []).append(int(stat.parent.name))
+    found = list(children.get(pid, []))
+    for child in found:
+        found += children.get(child, [])
+    return found
+
+
+def kill_with_descendants(pid):
+    """The ranks first: they would outlive mpirun for a moment, in which a tiny model takes many steps."""
+    for process in [*descendants(pid), pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 class Scene:
@@ -63,8 +87,8 @@ class Scene:
         """Starts or continues a run and sends it a signal after some more steps; (exit code, what it said)."""
         process = self.program.start(self.arguments(name), self.work, ranks)
         came = self.until(name, steps, process)
-        if how == signal.SIGKILL and ranks:
-            os.killpg(process.pid, how)
+        if how == signal.SIGKILL:
+            kill_with_descendants(process.pid)
         else:
             process.send_signal(how)
         said = process.communicate(timeout=WAITS)[0].decode()
@@ -135,7 +159,7 @@ def records_completed(checks, scene, reference):
 def main():
     program, checks = Program(sys.argv[1], sys.argv[3]), Checks()
     with work_folder() as work:
-        corpus(work / "data", 60, train=120001)
+        corpus(work / "data", 60, train=64 * STEPS + 8001)
         write(work / "deck.toml", deck(optim={"tokens": 64 * STEPS, "learning_rate": 0.003},
                                        run={"checkpoint_steps": 100, "validate_points": 20, "alignment_steps": 250}))
         alone = Scene(work, program, "dfa")
