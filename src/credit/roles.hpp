@@ -9,14 +9,21 @@
 
 namespace dfascale {
 
+inline bool has_backward(const Rule& rule, const StageRange& range, std::int64_t layers) {
+  if (range.has_embedding && trains_embedding(rule, layers)) return true;
+  for (std::int64_t l = range.first; l < range.end; ++l)
+    if (trains_block(rule, l, layers)) return true;
+  return false;
+}
+
 inline std::vector<StageRole> stage_roles(const Shape& shape, const Rule& rule,
                                           const std::vector<StageRange>& ranges) {
   std::vector<StageRole> roles;
   for (const StageRange& range : ranges) {
-    roles.push_back({.learns = ParameterTable(shape, rule, range).trained_size() > 0,
+    roles.push_back({.has_backward = has_backward(rule, range, shape.layers),
+                     .updates = ParameterTable(shape, rule, range).trained_size() > 0,
                      .takes_gradient = takes_gradient(rule, range, shape.layers),
-                     .takes_error = !range.has_head && is_fed_back(rule, range, shape.layers),
-                     .learns_in_forward = range.has_head && range.blocks() == 0});
+                     .takes_error = !range.has_head && is_fed_back(rule, range, shape.layers)});
   }
   return roles;
 }
