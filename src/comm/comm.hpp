@@ -79,6 +79,10 @@ class Comm {
   /// Waits until a message from this rank with this tag can be received.
   void wait_for_message(int from, int tag, const std::function<std::string()>& what) const;
 
+  /// Waits likewise for anything that messages bring about.
+  static void wait_until(const std::function<bool()>& is_so,
+                         const std::function<std::string()>& what);
+
   double sum(double value) const;
   std::int64_t sum(std::int64_t value) const;
   double max(double value) const;
@@ -101,8 +105,6 @@ class Comm {
   explicit Comm(std::shared_ptr<const Group> group);
   static Request started(std::uint64_t handle);
   void finish(std::uint64_t handle) const;
-  static void wait_until(const std::function<bool()>& is_so,
-                         const std::function<std::string()>& what);
 
   std::shared_ptr<const Group> group_;
   int rank_ = 0, size_ = 1, local_rank_ = 0;

@@ -161,18 +161,19 @@ std::int64_t Engine::slot_of(const Action& action) {
   return take_slot(action);
 }
 
+/// Whichever free slot's messages are received first: waiting for one of them might be for ever.
 std::int64_t Engine::take_slot(const Action& action) {
   std::vector<Slot>& slots = seat(action).slots;
-  const auto is_free = [](const Slot& slot) { return slot.micro_batch < 0; };
-  // One whose messages are received already, if there is any.
-  auto found = std::find_if(slots.begin(), slots.end(), [&](Slot& slot) {
-    return is_free(slot) && std::all_of(slot.sends.begin(), slot.sends.end(),
-                                        [](Request& request) { return request.done(); });
-  });
-  if (found == slots.end()) found = std::find_if(slots.begin(), slots.end(), is_free);
-  if (found == slots.end()) throw std::logic_error("no slot is free: " + where());
+  auto found = slots.end();
+  const auto one_is_free = [&] {
+    found = std::find_if(slots.begin(), slots.end(), [](Slot& slot) {
+      return slot.micro_batch < 0 && std::all_of(slot.sends.begin(), slot.sends.end(),
+                                                 [](Request& request) { return request.done(); });
+    });
+    return found != slots.end();
+  };
   const double start = seconds_now();
-  for (Request& request : found->sends) pipeline_.wait(request, [this] { return where(); });
+  Comm::wait_until(one_is_free, [this] { return where() + ", for a free slot"; });
   trace_.add(Spent::communication, "slot", action.stage, action.micro_batch, start, seconds_now());
   found->sends.clear();
   found->micro_batch = action.micro_batch;
