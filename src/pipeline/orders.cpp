@@ -40,20 +40,20 @@ Order alternating_order(const std::vector<std::int32_t>& ahead, std::int32_t mic
 }
 
 /// Micro-batches go in groups of p through a rank's stages in turn; backwards likewise, the stages
-/// from the top.
+/// from the top.  A last group that is not full is laid out as if it were: what is left out of an
+/// order that works leaves an order that works.
 Order interleaved_order(std::int32_t ranks, std::int32_t micro_batches,
                         std::int32_t virtual_stages) {
   Order order = empty_order(ranks, micro_batches, virtual_stages);
+  const std::int32_t groups = (micro_batches + ranks - 1) / ranks;
   for (std::int32_t r = 0; r < ranks; ++r) {
     std::vector<Action> forwards, backwards;
-    for (std::int32_t first = 0; first < micro_batches; first += ranks) {
-      const std::int32_t end = std::min(first + ranks, micro_batches);
+    for (std::int32_t first = 0; first < groups * ranks; first += ranks)
       for (std::int32_t c = 0; c < virtual_stages; ++c)
-        for (std::int32_t m = first; m < end; ++m) {
+        for (std::int32_t m = first; m < first + ranks; ++m) {
           forwards.push_back(compute(Op::forward, c * ranks + r, m));
           backwards.push_back(compute(Op::backward, (virtual_stages - 1 - c) * ranks + r, m));
         }
-    }
     const std::size_t ahead = std::min<std::size_t>(
         forwards.size(),
         static_cast<std::size_t>(2 * (ranks - 1 - r) + (virtual_stages - 1) * ranks + 1));
@@ -63,6 +63,7 @@ Order interleaved_order(std::int32_t ranks, std::int32_t micro_batches,
       row.push_back(backwards[i]);
       if (i + ahead < forwards.size()) row.push_back(forwards[i + ahead]);
     }
+    std::erase_if(row, [&](const Action& a) { return a.micro_batch >= micro_batches; });
   }
   return order;
 }
@@ -89,98 +90,6 @@ Order forward_order(std::int32_t ranks, std::int32_t micro_batches,
     std::stable_sort(row.begin(), row.end(),
                      [&](const Action& a, const Action& b) { return unit(a) < unit(b); });
   return order;
-}
-
-namespace {
-
-/// A greedy scheduler in unit time: forward, input gradient and weight gradient take one each.
-class ZeroBubble {
- public:
-  ZeroBubble(std::int32_t ranks, std::int32_t micro_batches,
-             const std::vector<std::int32_t>& rank_of, std::int32_t limit)
-      : stages_(static_cast<std::int32_t>(rank_of.size())),
-        M_(micro_batches),
-        limit_(limit),
-        order_{ranks, micro_batches, rank_of, {}},
-        of_rank_(static_cast<std::size_t>(ranks)),
-        held_(static_cast<std::size_t>(ranks), 0),
-        done_(rank_of.size()) {
-    order_.rows.resize(static_cast<std::size_t>(ranks));
-    for (std::int32_t s = 0; s < stages_; ++s)
-      of_rank_[static_cast<std::size_t>(rank_of[static_cast<std::size_t>(s)])].push_back(s);
-  }
-
-  Order schedule() {
-    const std::int64_t all = std::int64_t{3} * stages_ * M_;
-    std::int64_t taken = 0;
-    while (taken < all) {
-      // What ends now is seen by others from the next unit on.
-      std::vector<Action> now;
-      for (std::size_t r = 0; r < of_rank_.size(); ++r)
-        if (const Action next = choose(r); next.stage >= 0) now.push_back(next);
-      for (const Action& action : now) take(action);
-      taken += static_cast<std::int64_t>(now.size());
-      if (now.empty()) break;  // the limit is too small: rehearsal will say so
-    }
-    return std::move(order_);
-  }
-
- private:
-  /// Micro-batches of a stage done so far, of each kind.
-  struct Done {
-    std::int32_t forwards = 0, inputs = 0, weights = 0;
-  };
-  static constexpr Action nothing{Op::forward, -1, -1, -1};
-
-  Action choose(std::size_t r) const {
-    // Stages nearer the end first: their micro-batches have been under way longest.
-    for (auto s = of_rank_[r].rbegin(); s != of_rank_[r].rend(); ++s)
-      if (is_input_ready(*s)) return compute(Op::backward_input, *s, at(*s).inputs);
-    for (auto s = of_rank_[r].rbegin(); s != of_rank_[r].rend(); ++s)
-      if (is_forward_ready(*s, r)) return compute(Op::forward, *s, at(*s).forwards);
-    for (auto s = of_rank_[r].rbegin(); s != of_rank_[r].rend(); ++s)
-      if (at(*s).weights < at(*s).inputs) return compute(Op::backward_weight, *s, at(*s).weights);
-    return nothing;
-  }
-
-  bool is_input_ready(std::int32_t s) const {
-    const std::int32_t m = at(s).inputs;
-    return m < M_ && (s == stages_ - 1 ? at(s).forwards > m : at(s + 1).inputs > m);
-  }
-
-  /// A micro-batch that begins on a rank must find room for the rank's later stages too.
-  bool is_forward_ready(std::int32_t s, std::size_t r) const {
-    const std::int32_t m = at(s).forwards;
-    if (m >= M_ || (s > 0 && at(s - 1).forwards <= m)) return false;
-    std::int32_t promised = 0;
-    for (const std::int32_t later : of_rank_[r])
-      if (later > s) promised += at(of_rank_[r].front()).forwards - at(later).forwards + 1;
-    return held_[r] + 1 + promised <= limit_;
-  }
-
-  void take(const Action& action) {
-    const auto s = static_cast<std::size_t>(action.stage);
-    const auto r = static_cast<std::size_t>(order_.rank_of[s]);
-    order_.rows[r].push_back(action);
-    if (action.op == Op::forward) ++done_[s].forwards, ++held_[r];
-    else if (action.op == Op::backward_input) ++done_[s].inputs;
-    else ++done_[s].weights, --held_[r];
-  }
-
-  const Done& at(std::int32_t s) const { return done_[static_cast<std::size_t>(s)]; }
-
-  std::int32_t stages_, M_, limit_;
-  Order order_;
-  std::vector<std::vector<std::int32_t>> of_rank_;  ///< stages of each rank, ascending
-  std::vector<std::int32_t> held_;                  ///< activations of each rank
-  std::vector<Done> done_;
-};
-
-}  // namespace
-
-Order zero_bubble_order(std::int32_t ranks, std::int32_t micro_batches,
-                        const std::vector<std::int32_t>& rank_of, std::int32_t limit) {
-  return ZeroBubble(ranks, micro_batches, rank_of, limit).schedule();
 }
 
 }  // namespace dfascale

@@ -12,19 +12,17 @@ namespace {
 
 using Generator = Order (*)(const ScheduleRequest&);
 
-std::vector<std::int32_t> one_by_one(std::int32_t ranks) {
-  std::vector<std::int32_t> rank_of;
-  for (std::int32_t s = 0; s < ranks; ++s) rank_of.push_back(s);
-  return rank_of;
-}
-
 Order gpipe(const ScheduleRequest& r) { return gpipe_order(r.ranks, r.micro_batches); }
 
-/// Rank i needs p - i micro-batches under way.
-Order one_f_one_b(const ScheduleRequest& r) {
+/// By rank: forwards before the first backward, fewer the nearer to the end.
+std::vector<std::int32_t> down_to_one(std::int32_t ranks, std::int32_t slope) {
   std::vector<std::int32_t> ahead;
-  for (std::int32_t i = 0; i < r.ranks; ++i) ahead.push_back(r.ranks - i);
-  return alternating_order(ahead, r.micro_batches);
+  for (std::int32_t r = 0; r < ranks; ++r) ahead.push_back(slope * (ranks - 1 - r) + 1);
+  return ahead;
+}
+
+Order one_f_one_b(const ScheduleRequest& r) {
+  return alternating_order(down_to_one(r.ranks, 1), r.micro_batches);
 }
 
 Order interleaved(const ScheduleRequest& r) {
@@ -32,18 +30,17 @@ Order interleaved(const ScheduleRequest& r) {
 }
 
 Order zb_h1(const ScheduleRequest& r) {
-  return zero_bubble_order(r.ranks, r.micro_batches, one_by_one(r.ranks), r.ranks);
+  return zero_bubble_order(down_to_one(r.ranks, 1), r.ranks, r.micro_batches);
 }
 
+/// As many forwards ahead as fill the time until the first gradient is there.
 Order zb_h2(const ScheduleRequest& r) {
-  return zero_bubble_order(r.ranks, r.micro_batches, one_by_one(r.ranks), 2 * r.ranks - 1);
+  return zero_bubble_order(down_to_one(r.ranks, 2), 2 * r.ranks - 1, r.micro_batches);
 }
 
-/// Stages go down the ranks and up again; a rank's two stages weigh half as much each.
+/// A rank's two stages weigh half as much each.
 Order zb_v(const ScheduleRequest& r) {
-  std::vector<std::int32_t> rank_of = one_by_one(r.ranks);
-  for (std::int32_t s = r.ranks - 1; s >= 0; --s) rank_of.push_back(s);
-  return zero_bubble_order(r.ranks, r.micro_batches, rank_of, 2 * r.ranks);
+  return zero_bubble_v_order(r.ranks, 2 * r.ranks, r.micro_batches);
 }
 
 /// Error and input are all that a stage needs, so the same order on every rank keeps all of them
@@ -80,6 +77,12 @@ void check(const ScheduleRequest& r, const ScheduleFacts& facts) {
           static_cast<std::size_t>(r.ranks) * static_cast<std::size_t>(r.virtual_stages))
     fail(Exit::usage, "schedule {}: {} rank(s), {} micro-batch(es), {} stage(s)", r.schedule,
          r.ranks, r.micro_batches, r.roles.size());
+  if (r.in_flight > 0 && r.schedule != "unlocked")
+    fail(Exit::usage,
+         "schedule {}: in_flight = {} has no effect, the schedule itself says how many "
+         "micro-batches "
+         "are under way; set it to 0 or use schedule unlocked",
+         r.schedule, r.in_flight);
   if (r.schedule == "unlocked" && first_chained(r.roles) >= 0)
     fail(
         Exit::usage,
