@@ -149,7 +149,14 @@ void check_together(const Settings& settings, Reading& reading) {
 }
 
 void resolve_layout(Settings& s, std::int64_t ranks) {
-  if (s.parallel.dp == 0) s.parallel.dp = ranks / s.parallel.pp;
+  if (s.parallel.dp == 0) {
+    if (ranks % s.parallel.pp != 0)
+      fail(Exit::usage,
+           "parallel.pp = {}: needs a multiple of {} ranks, but {} started: launch {} (mpirun -n "
+           "{}), or a multiple",
+           s.parallel.pp, s.parallel.pp, ranks, s.parallel.pp, s.parallel.pp);
+    s.parallel.dp = ranks / s.parallel.pp;
+  }
   if (s.parallel.dp * s.parallel.pp != ranks) {
     fail(Exit::usage,
          "parallel.dp * parallel.pp = {} * {} needs {} ranks, but {} started: launch that many "

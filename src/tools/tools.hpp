@@ -33,6 +33,9 @@ void add_verify(CLI::App& app, Run& run);
 Settings read_deck_on_all(const Comm& comm, const std::string& file,
                           const std::vector<std::string>& overrides);
 
+/// For choices on the command line.
+std::vector<std::string> schedule_names();
+
 /// What the build is made of, a line each, for --version.
 std::string describe_build();
 
