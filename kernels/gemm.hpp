@@ -41,6 +41,9 @@ class Gemm {
   /// failure.
   void operator()(const Product& product);
 
+  /// Called after every product, so that something else can be moved on while this rank computes;
+  /// nullptr ends it.
+  void call_between(void (*pulse)()) { pulse_ = pulse; }
   /// Every product is timed by this profile, until nullptr ends it.
   void watch(Profile* profile) { profile_ = profile; }
 
@@ -53,6 +56,7 @@ class Gemm {
   struct State;
   std::unique_ptr<State> state_;
   Profile* profile_ = nullptr;
+  void (*pulse_)() = nullptr;
 };
 
 /// The same by a plain loop with sums in double; slow, for tests and small shapes.

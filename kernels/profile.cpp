@@ -29,10 +29,10 @@ void Profile::end(const std::string& name) {
 }
 
 void Gemm::operator()(const Product& product) {
-  if (profile_ == nullptr) return run(product);
-  profile_->begin();
+  if (profile_ != nullptr) profile_->begin();
   run(product);
-  profile_->end_product(product);
+  if (profile_ != nullptr) profile_->end_product(product);
+  if (pulse_ != nullptr) pulse_();
 }
 
 }  // namespace dfascale

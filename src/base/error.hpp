@@ -31,6 +31,12 @@ class Error : public std::runtime_error {
   Exit code_;
 };
 
+/// An error that another rank told about, thrown on rank 0; the text names the rank.
+class OtherRanksError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// fail(Exit::data, "{}: magic number {} instead of {}", file, got, wanted);
 template <class... Args>
 [[noreturn]] void fail(Exit code, fmt::format_string<Args...> text, Args&&... args) {

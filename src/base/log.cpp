@@ -65,6 +65,12 @@ void warning(const std::string& text) {
   if (voice().file) voice().file->warn("{}", text);
 }
 
+void warning_of_rank(int rank, const std::string& text) {
+  const std::string whose = fmt::format("rank {}: {}", rank, text);
+  if (voice().speaks) return warning(whose);
+  std::fprintf(stderr, "warning: %s\n", whose.c_str());
+}
+
 void progress(const std::string& text) {
   if (!voice().speaks) return;
   if (isatty(STDERR_FILENO)) {

@@ -19,6 +19,8 @@ void close_file();
 
 void line(const std::string& text);
 void warning(const std::string& text);
+/// A warning that any rank may speak, with its number.
+void warning_of_rank(int rank, const std::string& text);
 /// Progress: redrawn in place on a terminal; on anything else a plain line at most every ten
 /// seconds.  Not in the file.
 void progress(const std::string& text);

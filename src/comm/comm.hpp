@@ -1,33 +1,97 @@
 // Messages between ranks.  mpi.cpp implements this over MPI, single.cpp for a build without MPI.
-// Every call is collective unless it says otherwise; failures throw Error(Exit::device) with the
-// library's message.
+// What begins with start_ does not wait: it returns a Request, and the memory it names is not to be
+// touched until that is done.  Other calls are collective and wait, unless they say otherwise.
+// Failures throw Error(Exit::device) with the library's message.  Host memory.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "base/error.hpp"
 
 namespace dfascale {
 
-/// All ranks of the program.
+/// Something under way.  Move-only; forgetting one that is not done leaves its message to MPI.
+class Request {
+ public:
+  Request() = default;
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  Request(Request&& other) noexcept { *this = std::move(other); }
+  Request& operator=(Request&& other) noexcept {
+    handle_ = other.handle_;
+    active_ = std::exchange(other.active_, false);
+    counts_ = std::move(other.counts_);
+    starts_ = std::move(other.starts_);
+    return *this;
+  }
+
+  /// Polls, never waits; also moves other messages on.  A request made of nothing is done.
+  bool done();
+
+ private:
+  friend class Comm;
+  std::uint64_t handle_ = 0;  ///< the library's, which fits in
+  bool active_ = false;
+  std::vector<int> counts_, starts_;  ///< what a collective looks at until it is done
+};
+
+/// A group of ranks, with messages of its own.
 class Comm {
  public:
+  /// All ranks of the program.
   Comm();
+  /// The ranks of this group that name the same colour, ordered by `key`.
+  Comm split(int colour, int key) const;
+  /// The same ranks, with messages of their own.
+  Comm duplicate() const { return split(0, rank_); }
+
   int rank() const { return rank_; }
   int size() const { return size_; }
-  /// This rank's number among those on the same node.
+  /// This rank's number among those of the group on the same node.
   int local_rank() const { return local_rank_; }
 
-  /// Sums in place over all ranks, in buckets; the same call on the same layout gives the same
-  /// bits, on every rank.  Host memory.
-  void all_reduce_sum(float* values, std::int64_t count) const;
-  void all_reduce_sum(double* values, std::int64_t count) const;
+  /// Point to point; messages of one sender, receiver and tag arrive in order.  A send may be done
+  /// only when its receiver has it.
+  Request start_send(const void* bytes, std::int64_t count, int to, int tag) const;
+  Request start_receive(void* bytes, std::int64_t count, int from, int tag) const;
+  /// Sums in place over the ranks of the group, on every rank, or only on `root` (elsewhere the
+  /// values are unchanged).  All ranks start the same collectives in the same order; equal counts
+  /// give equal sums in any group of this size.
+  Request start_all_reduce_sum(std::span<float> values) const;
+  Request start_reduce_sum(std::span<float> values, int root) const;
+  Request start_all_reduce_max(std::int64_t& value) const;
+  /// Rank r contributes values[cuts[r], cuts[r + 1]) and gets the rest.
+  Request start_all_gather(float* values, std::span<const std::int64_t> cuts) const;
+
+  /// Waits, and moves all messages on meanwhile.  Throws what another rank told by tell_failure.
+  /// `what` is asked for a text to warn with when nothing has come for a minute.
+  void wait(Request& request, const std::function<std::string()>& what) const;
+  void wait(Request&& request, const std::function<std::string()>& what) const {
+    wait(request, what);
+  }
+
+  /// Waits until a message from this rank with this tag can be received.
+  void wait_for_message(int from, int tag, const std::function<std::string()>& what) const;
+
+  /// Waits likewise for anything that messages bring about.
+  static void wait_until(const std::function<bool()>& is_so,
+                         const std::function<std::string()>& what);
+
   double sum(double value) const;
   std::int64_t sum(std::int64_t value) const;
   double max(double value) const;
   std::int64_t max(std::int64_t value) const;
   double min(double value) const;
   std::int64_t min(std::int64_t value) const;
+  /// Element by element, in the order of ranks: the same bits for any number of elements.
+  void sum_in_order(std::vector<double>& values) const;
+  void max(std::vector<double>& values) const;
 
   /// Rank 0's bytes, or text of any length, to all.
   void broadcast(void* bytes, std::int64_t count) const;
@@ -37,6 +101,12 @@ class Comm {
   void barrier() const;
 
  private:
+  struct Group;
+  explicit Comm(std::shared_ptr<const Group> group);
+  static Request started(std::uint64_t handle);
+  void finish(std::uint64_t handle) const;
+
+  std::shared_ptr<const Group> group_;
   int rank_ = 0, size_ = 1, local_rank_ = 0;
 };
 
@@ -52,6 +122,13 @@ class CommScope {
  private:
   int exceptions_;
 };
+
+/// Moves messages on while this rank computes, and on rank 0 throws what another rank told by
+/// tell_failure.  Cheap: called between matrix products.
+void progress_messages();
+/// Tells rank 0 what happened here, so that it can record it before all ranks end.  Does nothing on
+/// rank 0, and never throws.
+void tell_failure(const Error& error) noexcept;
 
 /// Whether ranks of this program may be waiting for each other now.  Not collective.
 bool ranks_are_joined();

@@ -1,18 +1,30 @@
 // Comm over MPI.
 #include <mpi.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <thread>
 
-#include "base/error.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
 #include "comm/comm.hpp"
 
 namespace dfascale {
 namespace {
 
-// Open MPI's all-reduce loses bandwidth in longer messages.
-constexpr std::int64_t bucket_bytes = std::int64_t{16} << 20;
+constexpr std::int64_t broadcast_bytes = std::int64_t{16} << 20;
+
+// A waiting rank polls for a moment and then naps: the core may be another rank's.
+constexpr double seconds_of_polling = 50e-6, seconds_to_a_warning = 60;
+constexpr std::chrono::microseconds nap{20};
+constexpr unsigned long timer_slack_nanoseconds = 1000;  // Linux' own would double the nap
+
+constexpr int failure_tag = 1;
+MPI_Comm failures = MPI_COMM_NULL;  // what tell_failure sends on, as long as a CommScope lives
 
 void expect_mpi(int code, const char* call, const char* file, int line) {
   if (code == MPI_SUCCESS) return;
@@ -30,63 +42,213 @@ bool is_running() {
   return started != 0 && ended == 0;
 }
 
-template <class T>
-void sum_in_buckets(T* values, std::int64_t count, MPI_Datatype type) {
-  constexpr std::int64_t bucket = bucket_bytes / static_cast<std::int64_t>(sizeof(T));
-  for (std::int64_t first = 0; first < count; first += bucket) {
-    const int here = static_cast<int>(std::min(bucket, count - first));
-    MPI_CHECKED(MPI_Allreduce(MPI_IN_PLACE, values + first, here, type, MPI_SUM, MPI_COMM_WORLD));
-  }
+std::uint64_t handle_of(MPI_Request request) {
+  static_assert(sizeof(MPI_Request) <= sizeof(std::uint64_t));
+  std::uint64_t handle = 0;
+  std::memcpy(&handle, &request, sizeof request);
+  return handle;
 }
 
 template <class T>
-T reduce_one(T value, MPI_Datatype type, MPI_Op how) {
-  MPI_CHECKED(MPI_Allreduce(MPI_IN_PLACE, &value, 1, type, how, MPI_COMM_WORLD));
-  return value;
+std::uint64_t begin_reduce(MPI_Comm comm, T& value, MPI_Datatype type, MPI_Op how) {
+  MPI_Request request;
+  MPI_CHECKED(MPI_Iallreduce(MPI_IN_PLACE, &value, 1, type, how, comm, &request));
+  return handle_of(request);
 }
 
 }  // namespace
 
+struct Comm::Group {
+  MPI_Comm comm;
+  explicit Group(MPI_Comm comm) : comm(comm) {}
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  ~Group() {
+    if (comm != MPI_COMM_WORLD && is_running()) MPI_Comm_free(&comm);
+  }
+};
+
 CommScope::CommScope() : exceptions_(std::uncaught_exceptions()) {
   int provided = 0;
-  MPI_CHECKED(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
+  // Checkpoints are written by a thread of their own.
+  MPI_CHECKED(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
   MPI_CHECKED(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+  MPI_CHECKED(MPI_Comm_dup(MPI_COMM_WORLD, &failures));
+  prctl(PR_SET_TIMERSLACK, timer_slack_nanoseconds);
 }
 
 CommScope::~CommScope() {
   const bool is_failing = std::uncaught_exceptions() > exceptions_;
   if (is_failing && ranks_are_joined()) return;
+  MPI_Comm_free(&failures);
   MPI_Finalize();
 }
 
-Comm::Comm() {
-  MPI_CHECKED(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
-  MPI_CHECKED(MPI_Comm_size(MPI_COMM_WORLD, &size_));
+bool Request::done() {
+  if (!active_) return true;
+  MPI_Request request;
+  std::memcpy(&request, &handle_, sizeof request);
+  int flag = 0;
+  MPI_CHECKED(MPI_Test(&request, &flag, MPI_STATUS_IGNORE));
+  handle_ = handle_of(request);
+  active_ = flag == 0;
+  return !active_;
+}
+
+Comm::Comm() : Comm(std::make_shared<const Group>(MPI_COMM_WORLD)) {}
+
+Comm::Comm(std::shared_ptr<const Group> group) : group_(std::move(group)) {
+  MPI_CHECKED(MPI_Comm_rank(group_->comm, &rank_));
+  MPI_CHECKED(MPI_Comm_size(group_->comm, &size_));
   MPI_Comm node = MPI_COMM_NULL;
-  MPI_CHECKED(
-      MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
+  MPI_CHECKED(MPI_Comm_split_type(group_->comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
   MPI_CHECKED(MPI_Comm_rank(node, &local_rank_));
   MPI_CHECKED(MPI_Comm_free(&node));
 }
 
-void Comm::all_reduce_sum(float* values, std::int64_t count) const {
-  sum_in_buckets(values, count, MPI_FLOAT);
-}
-void Comm::all_reduce_sum(double* values, std::int64_t count) const {
-  sum_in_buckets(values, count, MPI_DOUBLE);
+Comm Comm::split(int colour, int key) const {
+  MPI_Comm part = MPI_COMM_NULL;
+  MPI_CHECKED(MPI_Comm_split(group_->comm, colour, key, &part));
+  return Comm(std::make_shared<const Group>(part));
 }
 
-double Comm::sum(double value) const { return reduce_one(value, MPI_DOUBLE, MPI_SUM); }
-std::int64_t Comm::sum(std::int64_t value) const { return reduce_one(value, MPI_INT64_T, MPI_SUM); }
-double Comm::max(double value) const { return reduce_one(value, MPI_DOUBLE, MPI_MAX); }
-std::int64_t Comm::max(std::int64_t value) const { return reduce_one(value, MPI_INT64_T, MPI_MAX); }
-double Comm::min(double value) const { return reduce_one(value, MPI_DOUBLE, MPI_MIN); }
-std::int64_t Comm::min(std::int64_t value) const { return reduce_one(value, MPI_INT64_T, MPI_MIN); }
+Request Comm::start_send(const void* bytes, std::int64_t count, int to, int tag) const {
+  MPI_Request request;
+  MPI_CHECKED(MPI_Isend(bytes, static_cast<int>(count), MPI_BYTE, to, tag, group_->comm, &request));
+  return started(handle_of(request));
+}
+
+Request Comm::start_receive(void* bytes, std::int64_t count, int from, int tag) const {
+  MPI_Request request;
+  MPI_CHECKED(
+      MPI_Irecv(bytes, static_cast<int>(count), MPI_BYTE, from, tag, group_->comm, &request));
+  return started(handle_of(request));
+}
+
+Request Comm::start_all_reduce_sum(std::span<float> values) const {
+  MPI_Request request;
+  MPI_CHECKED(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
+                             MPI_FLOAT, MPI_SUM, group_->comm, &request));
+  return started(handle_of(request));
+}
+
+Request Comm::start_reduce_sum(std::span<float> values, int root) const {
+  const void* from = rank_ == root ? MPI_IN_PLACE : values.data();
+  MPI_Request request;
+  MPI_CHECKED(MPI_Ireduce(from, values.data(), static_cast<int>(values.size()), MPI_FLOAT, MPI_SUM,
+                          root, group_->comm, &request));
+  return started(handle_of(request));
+}
+
+Request Comm::start_all_reduce_max(std::int64_t& value) const {
+  MPI_Request request;
+  MPI_CHECKED(
+      MPI_Iallreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, group_->comm, &request));
+  return started(handle_of(request));
+}
+
+Request Comm::start_all_gather(float* values, std::span<const std::int64_t> cuts) const {
+  Request pending;
+  for (std::size_t r = 0; r + 1 < cuts.size(); ++r) {
+    pending.starts_.push_back(static_cast<int>(cuts[r]));
+    pending.counts_.push_back(static_cast<int>(cuts[r + 1] - cuts[r]));
+  }
+  MPI_Request request;
+  MPI_CHECKED(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, pending.counts_.data(),
+                              pending.starts_.data(), MPI_FLOAT, group_->comm, &request));
+  pending.handle_ = handle_of(request);
+  pending.active_ = true;
+  return pending;
+}
+
+Request Comm::started(std::uint64_t handle) {
+  Request request;
+  request.handle_ = handle;
+  request.active_ = true;
+  return request;
+}
+
+void Comm::wait_until(const std::function<bool()>& is_so,
+                      const std::function<std::string()>& what) {
+  if (is_so()) return;
+  const double start = seconds_now();
+  double next_warning = seconds_to_a_warning;
+  while (!is_so()) {
+    progress_messages();
+    const double waited = seconds_now() - start;
+    if (waited < seconds_of_polling) continue;
+    std::this_thread::sleep_for(nap);
+    if (waited < next_warning) continue;
+    log::warning_of_rank(own_rank(), fmt::format("{}, for {:.0f} s", what(), waited));
+    next_warning *= 2;
+  }
+}
+
+void Comm::wait(Request& request, const std::function<std::string()>& what) const {
+  wait_until([&] { return request.done(); }, what);
+}
+
+void Comm::wait_for_message(int from, int tag, const std::function<std::string()>& what) const {
+  wait_until(
+      [&] {
+        int is_there = 0;
+        MPI_CHECKED(MPI_Iprobe(from, tag, group_->comm, &is_there, MPI_STATUS_IGNORE));
+        return is_there != 0;
+      },
+      what);
+}
+
+/// Collectives on few numbers wait as messages do: politely, and noticing what other ranks tell.
+void Comm::finish(std::uint64_t handle) const {
+  wait(started(handle), [] { return std::string("waits for other ranks"); });
+}
+
+double Comm::sum(double value) const {
+  finish(begin_reduce(group_->comm, value, MPI_DOUBLE, MPI_SUM));
+  return value;
+}
+std::int64_t Comm::sum(std::int64_t value) const {
+  finish(begin_reduce(group_->comm, value, MPI_INT64_T, MPI_SUM));
+  return value;
+}
+double Comm::max(double value) const {
+  finish(begin_reduce(group_->comm, value, MPI_DOUBLE, MPI_MAX));
+  return value;
+}
+std::int64_t Comm::max(std::int64_t value) const {
+  finish(begin_reduce(group_->comm, value, MPI_INT64_T, MPI_MAX));
+  return value;
+}
+double Comm::min(double value) const {
+  finish(begin_reduce(group_->comm, value, MPI_DOUBLE, MPI_MIN));
+  return value;
+}
+std::int64_t Comm::min(std::int64_t value) const {
+  finish(begin_reduce(group_->comm, value, MPI_INT64_T, MPI_MIN));
+  return value;
+}
+
+void Comm::sum_in_order(std::vector<double>& values) const {
+  if (size_ == 1) return;
+  const int count = static_cast<int>(values.size());
+  std::vector<double> all(values.size() * static_cast<std::size_t>(size_));
+  MPI_Request request;
+  MPI_CHECKED(MPI_Iallgather(values.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE,
+                             group_->comm, &request));
+  finish(handle_of(request));
+  std::fill(values.begin(), values.end(), 0.0);
+  for (std::size_t i = 0; i < all.size(); ++i) values[i % values.size()] += all[i];
+}
+
+void Comm::max(std::vector<double>& values) const {
+  MPI_CHECKED(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
+                            MPI_DOUBLE, MPI_MAX, group_->comm));
+}
 
 void Comm::broadcast(void* bytes, std::int64_t count) const {
-  for (std::int64_t first = 0; first < count; first += bucket_bytes) {
-    const int here = static_cast<int>(std::min(bucket_bytes, count - first));
-    MPI_CHECKED(MPI_Bcast(static_cast<char*>(bytes) + first, here, MPI_BYTE, 0, MPI_COMM_WORLD));
+  for (std::int64_t first = 0; first < count; first += broadcast_bytes) {
+    const int here = static_cast<int>(std::min(broadcast_bytes, count - first));
+    MPI_CHECKED(MPI_Bcast(static_cast<char*>(bytes) + first, here, MPI_BYTE, 0, group_->comm));
   }
 }
 
@@ -100,7 +262,7 @@ void Comm::broadcast(std::string& text) const {
 std::vector<std::string> Comm::gather(const std::string& text) const {
   const int length = static_cast<int>(text.size());
   std::vector<int> lengths(static_cast<std::size_t>(size_)), starts(lengths.size());
-  MPI_CHECKED(MPI_Gather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, MPI_COMM_WORLD));
+  MPI_CHECKED(MPI_Gather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, group_->comm));
   std::int64_t total = 0;
   for (std::size_t r = 0; rank_ == 0 && r < lengths.size(); ++r) {
     starts[r] = static_cast<int>(total);
@@ -108,7 +270,7 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
   }
   std::string joined(static_cast<std::size_t>(total), '\0');
   MPI_CHECKED(MPI_Gatherv(text.data(), length, MPI_CHAR, joined.data(), lengths.data(),
-                          starts.data(), MPI_CHAR, 0, MPI_COMM_WORLD));
+                          starts.data(), MPI_CHAR, 0, group_->comm));
   std::vector<std::string> texts;
   for (std::size_t r = 0; rank_ == 0 && r < lengths.size(); ++r) {
     texts.push_back(
@@ -117,7 +279,35 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
   return texts;
 }
 
-void Comm::barrier() const { MPI_CHECKED(MPI_Barrier(MPI_COMM_WORLD)); }
+void Comm::barrier() const {
+  MPI_Request request;
+  MPI_CHECKED(MPI_Ibarrier(group_->comm, &request));
+  finish(handle_of(request));
+}
+
+void progress_messages() {
+  int told = 0;
+  MPI_Status status;
+  MPI_CHECKED(MPI_Iprobe(MPI_ANY_SOURCE, failure_tag, failures, &told, &status));
+  if (told == 0) return;
+  int length = 0;
+  MPI_CHECKED(MPI_Get_count(&status, MPI_BYTE, &length));
+  std::string text(static_cast<std::size_t>(length), '\0');
+  MPI_CHECKED(MPI_Recv(text.data(), length, MPI_BYTE, status.MPI_SOURCE, failure_tag, failures,
+                       MPI_STATUS_IGNORE));
+  const auto code = static_cast<Exit>(text.at(0));
+  throw OtherRanksError(code, fmt::format("rank {}: {}", status.MPI_SOURCE, text.substr(1)));
+}
+
+void tell_failure(const Error& error) noexcept {
+  if (own_rank() == 0 || !ranks_are_joined()) return;
+  // Kept until the end of the process, which is near: the message is not waited for.
+  static std::string text;
+  text = static_cast<char>(error.code()) + std::string(error.what());
+  static MPI_Request request;
+  MPI_Isend(text.data(), static_cast<int>(text.size()), MPI_BYTE, 0, failure_tag, failures,
+            &request);
+}
 
 bool ranks_are_joined() {
   if (!is_running()) return false;

@@ -18,18 +18,21 @@ void say_error(const std::string& rank, const std::string& message) {
   std::fprintf(stderr, "dfascale: %s%s\n", rank.c_str(), message.c_str());
 }
 
-/// Says what went wrong and stops.  Ranks above 0 wait a little first: where all ranks fail alike,
-/// rank 0 has then spoken and ended them.
-int stop(Exit code, const std::string& message) {
-  const int exit_code = static_cast<int>(code);
+/// Says what went wrong and stops.  Ranks above 0 tell rank 0 and wait a little first: where all
+/// ranks fail alike, or rank 0 records what happened, it has then spoken and ended them.
+int stop(const Error& error, const std::string& whose) {
+  const int exit_code = static_cast<int>(error.code());
   if (!ranks_are_joined()) {
-    say_error("", message);
+    say_error("", error.what());
     return exit_code;
   }
+  tell_failure(error);
   std::this_thread::sleep_for(std::chrono::seconds(std::min(own_rank(), 2)));
-  say_error(fmt::format("rank {}: ", own_rank()), message);
+  say_error(whose, error.what());
   end_all_ranks(exit_code);
 }
+
+std::string own_name() { return fmt::format("rank {}: ", own_rank()); }
 
 }  // namespace
 
@@ -38,12 +41,14 @@ Session::Session() { log::speak_on_this_rank(comm_.rank() == 0); }
 int run_guarded(const std::function<int()>& body) {
   try {
     return body();
+  } catch (const OtherRanksError& error) {
+    return stop(error, "");  // names its rank
   } catch (const Error& error) {
-    return stop(error.code(), error.what());
+    return stop(error, own_name());
   } catch (const std::bad_alloc&) {
-    return stop(Exit::device, "out of host memory");
+    return stop(Error(Exit::device, "out of host memory"), own_name());
   } catch (const std::exception& error) {
-    return stop(Exit::device, error.what());
+    return stop(Error(Exit::device, error.what()), own_name());
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "credit/rule.hpp"
 #include "model/shape.hpp"
+#include "model/stage_range.hpp"
 
 namespace dfascale {
 
@@ -16,6 +17,13 @@ struct Flops {
   double total() const { return forward + input_gradients + weight_gradients + feedback; }
 };
 
+/// Of the whole model.
 Flops flops_per_token(const Shape& shape, const Rule& rule);
+/// Of a stage's blocks, and its head if it has one, which learns within its forward: `of_head` is
+/// that part of the sums.
+struct StageFlops : Flops {
+  double of_head;
+};
+StageFlops flops_per_token(const Shape& shape, const Rule& rule, const StageRange& range);
 
 }  // namespace dfascale

@@ -28,4 +28,13 @@ inline std::vector<StageRole> stage_roles(const Shape& shape, const Rule& rule,
   return roles;
 }
 
+/// What ties the stages of a pipeline together.
+inline Ties stage_ties(const Shape& shape, const Rule& rule, bool clips_globally,
+                       const std::vector<StageRange>& ranges) {
+  const bool is_shared = shape.tied && rule.train_projector && ranges.size() > 1;
+  return {.global_norm = clips_globally && ranges.size() > 1,
+          .tied_matrix = is_shared,
+          .embedding_learns = is_shared && trains_embedding(rule, shape.layers)};
+}
+
 }  // namespace dfascale

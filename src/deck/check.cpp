@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "deck/deck.hpp"
 #include "deck/reading.hpp"
+#include "pipeline/schedules.hpp"
 
 namespace dfascale {
 namespace {
@@ -76,6 +77,16 @@ void check_sizes(const Settings& s, Reading& reading) {
         s.optim.batch_sequences, std::max<std::int64_t>(s.parallel.dp, 1),
         s.parallel.micro_batches);
   }
+  const ScheduleFacts& schedule = *find_schedule(s.parallel.schedule);
+  const std::int64_t v = s.parallel.virtual_stages;
+  if (v < schedule.least_virtual_stages || v > schedule.most_virtual_stages) {
+    const bool given = is_given(reading, "parallel", "virtual_stages");
+    reading.problem(place(reading, "parallel", given ? "virtual_stages" : "schedule"),
+                    "parallel.virtual_stages = {}: schedule {} takes {}", v, schedule.name,
+                    schedule.least_virtual_stages == schedule.most_virtual_stages
+                        ? fmt::format("{}", schedule.least_virtual_stages)
+                        : fmt::format("{} or more", schedule.least_virtual_stages));
+  }
   if (s.optim.warmup_tokens > s.optim.tokens) {
     reading.problem(place(reading, "optim", "warmup_tokens"),
                     "optim.warmup_tokens = {}: expected at most optim.tokens = {}",
@@ -108,6 +119,10 @@ void check_method(const Settings& s, Reading& reading) {
 
 }  // namespace
 
+std::string default_schedule(const Rule& rule) {
+  return rule.inner == Credit::chain ? "1f1b" : "unlocked";
+}
+
 void Reading::stop_if_wrong() const {
   if (problems.empty()) return;
   fail(Exit::usage, "{}", fmt::join(problems, "\n"));
@@ -115,6 +130,9 @@ void Reading::stop_if_wrong() const {
 
 void derive_defaults(Settings& s, const Reading& reading) {
   if (!is_given(reading, "optim", "warmup_tokens")) s.optim.warmup_tokens = s.optim.tokens / 50;
+  if (!is_given(reading, "parallel", "schedule")) s.parallel.schedule = default_schedule(s.rule);
+  if (!is_given(reading, "parallel", "virtual_stages"))
+    s.parallel.virtual_stages = find_schedule(s.parallel.schedule)->least_virtual_stages;
   if (!is_given(reading, "run", "method")) s.run.method = default_method(s.rule);
   if (!is_given(reading, "run", "name")) {
     std::string stem = std::filesystem::path(reading.deck).stem().string();

@@ -19,6 +19,10 @@ Settings parse_deck(std::string_view toml, std::string_view name,
 /// The text of a deck file.  Throws Error(Exit::usage) if it cannot be read.
 std::string deck_text(const std::string& file);
 
+/// The schedule of a pipeline where the deck names none: bp waits for the stage above, other rules
+/// do not.
+std::string default_schedule(const Rule& rule);
+
 /// Fills in what depends on the number of ranks: parallel.dp = 0 becomes `ranks`.  Throws
 /// Error(Exit::usage) if the deck's layout is not for so many ranks, or does not divide the batch.
 void resolve_layout(Settings& settings, std::int64_t ranks);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "deck/words.hpp"
+#include "pipeline/schedules.hpp"
 
 namespace dfascale {
 namespace {
@@ -85,6 +86,12 @@ Words all_words() {
 Words rule_names() {
   Words list;
   for (const Rule& rule : rules) list.push_back(rule.name);
+  return list;
+}
+
+Words schedule_names() {
+  Words list;
+  for (const ScheduleFacts& schedule : schedules) list.push_back(schedule.name);
   return list;
 }
 
@@ -202,9 +209,16 @@ void optim_keys(Table& t) {
 void parallel_keys(Table& t) {
   t.section = "parallel";
   t.whole("dp", MEMBER(parallel.dp), 0, from_to(0, 1 << 20), "replicas", "Data-parallel replicas; 0: one for every rank.");
-  t.whole("pp", MEMBER(parallel.pp), 1, from_to(1, 1), "stages", "Pipeline stages of a replica; pipelines are not available in this version.");
-  t.whole("zero", MEMBER(parallel.zero), 0, from_to(0, 0), "", "Sharding of optimiser state over replicas; ZeRO is not available in this version.");
-  t.whole("micro_batches", MEMBER(parallel.micro_batches), 1, from_to(1, 1 << 20), "", "Micro-batches into which a replica cuts its part of a step; more need less memory.");
+  t.whole("pp", MEMBER(parallel.pp), 1, from_to(1, 1 << 16), "ranks", "Ranks of a replica's pipeline: each holds a contiguous part of the blocks, or several with virtual stages.");
+  t.whole("zero", MEMBER(parallel.zero), 0, from_to(0, 1), "", "1: optimiser state is sharded over replicas (ZeRO-1).");
+  t.word("schedule", MEMBER(parallel.schedule), "", schedule_names(), "Order of a pipeline's forward and backward passes; unlocked is for rules whose blocks wait for no other block, zb-* for backpropagation.");
+  t.derived("1f1b for bp, unlocked for other rules");
+  t.whole("virtual_stages", MEMBER(parallel.virtual_stages), 1, from_to(1, 1 << 10), "stages", "Stages of each rank, for interleaved and zb-v.");
+  t.derived("2 for interleaved and zb-v, else 1");
+  t.text("split", Kind::text, MEMBER(parallel.split), "", "Blocks of each stage, such as \"4,3\"; with 0 at the end the head is a stage of its own; empty: balanced by FLOP, the projector's included.");
+  t.whole("micro_batches", MEMBER(parallel.micro_batches), 1, from_to(1, 1 << 20), "", "Micro-batches into which a replica cuts its part of a step; more need less memory, and keep a pipeline busy.");
+  t.whole("in_flight", MEMBER(parallel.in_flight), 0, from_to(0, 1 << 20), "micro-batches", "unlocked: most micro-batches that a stage holds between forward and backward; fewer need less memory and idle more; 0: parallel.pp.");
+  t.real("bucket_mib", MEMBER(parallel.bucket_mib), 16, from_to(0.01, 4096), "MiB of gradients that replicas sum at once, while the backward pass goes on.");
 }
 
 void run_keys(Table& t) {
@@ -221,6 +235,7 @@ void run_keys(Table& t) {
   t.whole("keep_every", MEMBER(run.keep_every), 0, from_to(0, 1e15), "checkpoints", "Every so many checkpoints one stays for good; 0: none.");
   t.whole("validate_points", MEMBER(run.validate_points), 48, from_to(0, 1e6), "points", "Log-spaced steps with validation, besides the first and the last.");
   t.whole("alignment_steps", MEMBER(run.alignment_steps), 0, from_to(0, 1e15), "steps", "Steps between comparisons of the rule's gradient with backpropagation's; 0: never.");
+  t.whole("trace", MEMBER(run.trace), 0, from_to(0, 1e6), "steps", "First steps of which every action of every rank goes into trace.json, for chrome://tracing; 0: none.");
   t.seconds("peak_seconds", MEMBER(run.peak_seconds), 1, "How long each way of measuring the peak FLOP/s takes before the first step; 0: not measured, no MFU.");
   t.seconds("walltime", MEMBER(run.walltime), 0, "Time after which the run writes a checkpoint and stops with exit code 75; 0: none.");
 }

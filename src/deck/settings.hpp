@@ -44,7 +44,12 @@ struct OptimSettings {
 
 struct ParallelSettings {
   std::int64_t dp, pp, zero;
+  std::string schedule;  ///< a name of pipeline/schedules.hpp
+  std::int64_t virtual_stages = 1;
+  std::string split;           ///< blocks of each stage, "4,3,0"; empty: balanced
   std::int64_t micro_batches;  ///< micro-batches per step and replica
+  std::int64_t in_flight;      ///< 0: as many as the schedule has by itself
+  double bucket_mib;           ///< gradients summed over replicas at once
 };
 
 enum class Restart { automatic, required, never, path };
@@ -55,6 +60,7 @@ struct RunSettings {
   Restart restart;
   std::string restart_path;  ///< only for Restart::path
   std::int64_t checkpoint_steps, keep, keep_every, validate_points, alignment_steps;
+  std::int64_t trace;   ///< steps; 0: none
   double peak_seconds;  ///< 0: not measured
   double walltime;      ///< seconds; 0: none
 };

@@ -102,16 +102,29 @@ ParameterTable::ParameterTable(const Shape& shape, const Rule& rule, const Stage
   if (!shape.tied)
     rows_.push_back(parameter(projector_row, "", shape, shape.layers, rule.train_projector));
 
+  const bool shares = shape.tied && rule.train_projector && range.has_embedding != range.has_head;
   for (Parameter& p : rows_) {
     index_.emplace(p.name, index_.size());
+    p.offset = p.trained_offset = holds(range, shape, p) ? 0 : -1;
     p.is_copy = p.block < 0 && !range.has_embedding;
-    p.offset = p.trained_offset = -1;
-    if (!holds(range, shape, p)) continue;
-    p.offset = values_size_;
-    values_size_ += rounded_up(p.padded_size());
-    if (!p.trained) continue;
-    p.trained_offset = trained_size_;
-    trained_size_ += rounded_up(p.padded_size());
+    p.is_shared = shares && p.name == embedding_rows[0].name;
+    p.is_summed_everywhere = p.is_shared || (shares && p.block == shape.layers);
+  }
+  place();
+}
+
+/// Gives the tensors that the stage holds their places: first those that every replica sums, then
+/// the other trained ones, then the frozen ones.
+void ParameterTable::place() {
+  for (const int turn : {0, 1, 2}) {
+    for (Parameter& p : rows_) {
+      const int own_turn = !p.trained ? 2 : p.is_summed_everywhere ? 0 : 1;
+      if (!p.held() || own_turn != turn) continue;
+      p.offset = values_size_;
+      p.trained_offset = p.trained ? p.offset : -1;
+      values_size_ += rounded_up(p.padded_size());
+      if (p.trained) trained_size_ = values_size_;
+    }
   }
 }
 

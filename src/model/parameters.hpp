@@ -29,18 +29,28 @@ struct Parameter {
   Init init;
   std::int64_t block;  ///< 0 .. L-1; -1 embeddings; L final LN and projector
   bool trained;        ///< has gradient, moments, decay and communication
-  /// In floats, in the buffer of all values; -1 where another stage holds the tensor.
+  /// In floats, in the buffer of all values; -1 where another stage holds the tensor.  Trained
+  /// tensors come before others, so that their values lie as their gradients and moments do.
   std::int64_t offset;
-  std::int64_t trained_offset;  ///< likewise in buffers of trained tensors; -1 if frozen
-  /// Norms and files count a tensor where it is first held: a tied matrix has a second copy on the
-  /// last stage.
+  std::int64_t trained_offset;  ///< the same, or -1 if frozen
+  /// A tied matrix that the first and the last stage both hold and train: its gradient is the sum
+  /// of theirs.
+  bool is_shared;
+  /// The last stage's: norms and files count the first stage's.
   bool is_copy;
+  /// Even with sharded optimiser state every replica gets the whole sum of the gradient: shared
+  /// matrices, and the head's tensors beside one, whose norm is wanted on the first stage.  These
+  /// come first in the buffers.
+  bool is_summed_everywhere;
 
   bool held() const { return offset >= 0; }
 
   std::int64_t size() const { return rows * cols; }                ///< logical elements
   std::int64_t padded_size() const { return padded_rows * cols; }  ///< elements in memory
 };
+
+/// Where a buffer holds a tensor: `values` holds all, `trained` only those with gradients.
+enum class Buffer { values, trained };
 
 class ParameterTable {
  public:
@@ -66,6 +76,8 @@ class ParameterTable {
   std::int64_t count_trained() const;
 
  private:
+  void place();
+
   std::vector<Parameter> rows_;
   std::unordered_map<std::string, std::size_t> index_;
   std::int64_t blocks_, values_size_ = 0, trained_size_ = 0;
@@ -74,9 +86,6 @@ class ParameterTable {
 /// Values of every tensor from (seed, name, element): SPEC section 1, Init.  Padded rows are zero.
 void initialise(const Device& on, const ParameterTable& table, Vec values, std::uint64_t seed,
                 double init_std);
-
-/// Where a buffer holds a tensor: `values` holds all, `trained` only those with gradients.
-enum class Buffer { values, trained };
 
 /// A tensor of a buffer as a vector or matrix; empty if the buffer does not hold it.
 template <class T>

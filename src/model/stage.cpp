@@ -82,17 +82,17 @@ std::vector<Mat> Stage::lay_out_signals(Arena& arena, bool splits_backward) cons
   return signals;
 }
 
-void Stage::bind(const ParameterTable& table, ConstVec values, Vec gradients,
-                 const FeedbackMatrix& matrix) {
+void Stage::bind(const ParameterTable& of_values, ConstVec values,
+                 const ParameterTable& of_gradients, Vec gradients, const FeedbackMatrix& matrix) {
   feedback = &matrix;
-  p = ends_of(table, shape, Buffer::values, values);
-  g = ends_of(table, shape, Buffer::trained, gradients);
+  p = ends_of(of_values, shape, Buffer::values, values);
+  g = ends_of(of_gradients, shape, Buffer::trained, gradients);
   if (!rule.train_projector) g.projector = {};
   for (Slot& slot : slots) {
     for (std::int64_t l = range.first; l < range.end; ++l) {
       Block& block = slot.blocks[static_cast<std::size_t>(l - range.first)];
-      block.p = block_of(table, l, Buffer::values, values);
-      block.g = block_of(table, l, Buffer::trained, gradients);
+      block.p = block_of(of_values, l, Buffer::values, values);
+      block.g = block_of(of_gradients, l, Buffer::trained, gradients);
     }
   }
   head.p = p.final_ln;

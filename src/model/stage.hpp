@@ -49,9 +49,9 @@ struct Stage {
         const StageLayout& layout);
 
   /// Connects blocks, head and embedding to parameter values (all tensors) and gradients (trained
-  /// tensors).
-  void bind(const ParameterTable& table, ConstVec values, Vec gradients,
-            const FeedbackMatrix& matrix);
+  /// tensors), each laid out as its table says.
+  void bind(const ParameterTable& of_values, ConstVec values, const ParameterTable& of_gradients,
+            Vec gradients, const FeedbackMatrix& matrix);
 
   /// Activations of every block, from the slot's tokens or its received input.
   void forward(const Slot& slot) const;

@@ -10,6 +10,7 @@
 #include "kernels/device.hpp"
 #include "model/arena.hpp"
 #include "model/parameters.hpp"
+#include "optim/shard.hpp"
 
 namespace dfascale {
 
@@ -21,40 +22,55 @@ struct GradientNorms {
 
 class AdamW {
  public:
+  /// Updates the tensors that the table's stage holds, or the shard's part of them.
   AdamW(const ParameterTable& table, const Shape& shape, const Rule& rule,
-        const OptimSettings& optim);
+        const OptimSettings& optim, const Shard& shard);
 
   /// Takes moments and working space; called in both passes over the arena.
   void lay_out(Arena& arena);
   void reset(const Device& on);  ///< moments to zero
 
-  /// One step on all trained tensors; `step` counts from 1.  Gradients stay as they are: clipping
-  /// scales them on the fly. Throws Error(Exit::numerical) naming the first tensor whose gradient
-  /// is not finite, before anything is changed.
-  GradientNorms update(const Device& on, Vec values, ConstVec gradients, std::int64_t step,
-                       double learning_rate);
+  /// Sum of squares of each trained tensor's gradient, in the table's order: of its part in the
+  /// shard; of one that is summed everywhere the whole, so that both stages that hold a shared
+  /// matrix find the same bits.
+  std::vector<double> squares(const Device& on, ConstVec gradients);
+  /// Whether the shards' squares of a tensor are to be added up.
+  bool is_summed_over_shards(std::size_t tensor) const {
+    return !tensors_[tensor].parameter.is_summed_everywhere;
+  }
+  /// The stage's norms from its tensors' squares; `global` leaves out copies, so that the stages'
+  /// squares add up to the model's.  `final_norm` are the squares of final LN where another stage
+  /// holds it, for the group of a shared matrix.  Throws Error(Exit::numerical) naming the first
+  /// tensor whose gradient is not finite.
+  GradientNorms norms(const std::vector<double>& squares,
+                      const std::vector<double>& final_norm = {}) const;
+  /// Squares of the gradients of final LN's tensors, in the table's order.
+  std::vector<double> final_norm_squares(const Device& on, ConstVec gradients);
 
-  /// Norms of gradients, with the same check.
-  GradientNorms measure(const Device& on, ConstVec gradients);
+  /// One step; `step` counts from 1.  Gradients stay as they are: clipping scales them on the fly.
+  void update(const Device& on, Vec values, ConstVec gradients, std::int64_t step,
+              double learning_rate, const GradientNorms& norms);
 
-  Vec first_moment() const { return m_; }  ///< as the buffers of trained tensors
+  Vec first_moment() const { return m_; }  ///< of the shard
   Vec second_moment() const { return v_; }
+  const Shard& shard() const { return shard_; }
 
  private:
-  void set_scales(const Device& on, const GradientNorms& norms);
-
-  OptimSettings optim_;
-  double block_lr_multiplier_;
   struct Tensor {
     Parameter parameter;
     std::size_t group;
     bool fed_back;
+    Shard part;  ///< of the trained buffers: what is updated here; may be empty
   };
+  void set_scales(const Device& on, const GradientNorms& norms);
+
+  OptimSettings optim_;
+  double block_lr_multiplier_;
+  Shard shard_;
   std::vector<Tensor> tensors_;
   std::size_t groups_;
   Vec m_, v_, scales_;
   Vector<double> squares_;
-  std::vector<double> host_squares_;
   std::vector<float> host_scales_;
 };
 

@@ -72,12 +72,11 @@ Evaluation evaluate(const Comm& comm, const EvalOptions& options) {
   const std::optional<CorpusInfo> info =
       is_folder ? read_corpus_info(options.data) : std::optional<CorpusInfo>();
   const ValidationSet data = open_sequences(options, s, info);
-  Batch batch;
   Evaluation result{model.file(),
                     model.meta().step,
                     data.sequences(),
                     data.sequences() * s.model.context,
-                    mean_loss(comm, model.taker(), data, batch),
+                    mean_loss(comm, model.taker(), data),
                     {},
                     ""};
   if (!std::isfinite(result.loss))

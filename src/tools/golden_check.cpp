@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/error.hpp"
-#include "deck/settings.hpp"
 #include "tools/golden_rule.hpp"
-#include "train/learner.hpp"
+#include "train/parallel_learner.hpp"
 
 namespace dfascale {
 namespace {
@@ -50,11 +50,11 @@ bool is_key_bias(const std::string& name, std::size_t element, std::int64_t widt
   return is_qkv_bias(name) && i >= width && i < 2 * width;
 }
 
-/// One variant set up: a learner at the file's parameters, and the way through its batches.
+/// One variant set up: a model at the file's parameters, and the way through its batches.
 class Check {
  public:
   Check(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
-        const GoldenVariant& variant, const CheckLayout& layout);
+        const GoldenVariant& variant, const ParallelSettings& layout);
 
   void compare_gradients(VariantResult& result);
   void compare_steps(VariantResult& result, const std::string& name, const GoldenSteps& steps);
@@ -62,23 +62,28 @@ class Check {
 
  private:
   void start(double clip);
-  /// Gradients of one batch of the file, reduced over ranks; returns the mean loss.
-  double take_gradients(std::int64_t batch);
+  void load(Learner& learner) const;
+  /// This replica's micro-batches of one batch of the file.
+  TokenSource tokens_of(std::int64_t batch) const;
+  /// Mean loss of the batch that was trained on last.
+  double loss() const;
+  void compare_own(const Learner& learner, const std::string& name,
+                   const std::vector<double>& theirs, Difference& rest, Difference& keys) const;
+  std::vector<double> parameter_errors(const GoldenSteps& steps) const;
 
   const Comm& comm_;
   const Device& on_;
   Gemm& gemm_;
   const Golden& golden_;
   const GoldenVariant& variant_;
-  CheckLayout layout_;
+  ParallelSettings layout_;
   Shape shape_;
   Rule rule_;
-  Arena arena_;
-  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<ParallelLearner> model_;
 };
 
 Check::Check(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
-             const GoldenVariant& variant, const CheckLayout& layout)
+             const GoldenVariant& variant, const ParallelSettings& layout)
     : comm_(comm), on_(on), gemm_(gemm), golden_(golden), variant_(variant), layout_(layout) {
   shape_ = {golden.layers, golden.width, golden.heads,    golden.context,
             golden.vocab,  golden.tied,  Activation::relu};
@@ -88,7 +93,7 @@ Check::Check(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golde
          golden.path, golden.batch, layout.dp, layout.micro_batches);
 }
 
-/// A fresh learner at the file's parameters.
+/// A fresh model at the file's parameters.
 void Check::start(double clip) {
   OptimSettings optim{};
   optim.learning_rate = golden_.learning_rate;
@@ -98,93 +103,129 @@ void Check::start(double clip) {
   optim.weight_decay = golden_.weight_decay;
   optim.clip = clip > 0 ? Clip::global : Clip::none;
   optim.clip_norm = clip;
-  learner_.reset();
-  arena_.clear();
-  const std::int64_t sequences = golden_.batch / (layout_.dp * layout_.micro_batches);
-  learner_ = make_in<Learner>(arena_, on_, gemm_, shape_, rule_, optim,
-                              whole_model_layout(shape_, sequences));
-  learner_->initialise_parameters(0, 0);  // padding to zero
-  learner_->reset_moments();
-  for (const Parameter& p : learner_->table().all()) {
+  optim.batch_sequences = golden_.batch;
+  model_.reset();
+  model_ = std::make_unique<ParallelLearner>(
+      comm_, on_, gemm_,
+      Training{shape_, rule_, optim, layout_,
+               golden_.batch / (layout_.dp * layout_.micro_batches)});
+  model_->initialise_parameters(0, 0);  // padding to zero
+  model_->reset_moments();
+  for (Learner* learner : model_->learners()) load(*learner);
+}
+
+void Check::load(Learner& learner) const {
+  for (const Parameter& p : learner.table().all()) {
     const auto found = golden_.params.find(p.name);
     if (found == golden_.params.end() ||
         static_cast<std::int64_t>(found->second.size()) != p.size())
       fail(Exit::data, "{}: params/{} is missing or not [{}, {}]", golden_.path, p.name, p.rows,
            p.cols);
-    upload(on_, p, Buffer::values, learner_->values(), found->second.data());
+    if (p.held()) upload(on_, p, Buffer::values, learner.values(), found->second.data());
   }
-  if (learner_->feedback().matrix()) {
-    const std::string name = rule_.error == ErrorTap::logits ? "logits" : "preprojector";
-    const auto found = golden_.feedback.find(name);
-    if (found == golden_.feedback.end())
-      fail(Exit::data, "{}: feedback/{} is missing", golden_.path, name);
-    learner_->feedback().assign(on_, found->second.values, found->second.cols);
-  }
+  if (!learner.feedback().matrix()) return;
+  const std::string name = rule_.error == ErrorTap::logits ? "logits" : "preprojector";
+  const auto found = golden_.feedback.find(name);
+  if (found == golden_.feedback.end())
+    fail(Exit::data, "{}: feedback/{} is missing", golden_.path, name);
+  learner.feedback().assign(on_, found->second.values, found->second.cols);
 }
 
-double Check::take_gradients(std::int64_t batch) {
-  const std::int64_t T = golden_.context, B = golden_.batch,
-                     each = B / (layout_.dp * layout_.micro_batches);
-  const float scale = 1.0f / static_cast<float>(B * T);
-  std::vector<std::int32_t> inputs, targets;
-  GradientTaker& taker = learner_->taker();
-  taker.begin();
-  for (std::int64_t m = 0; m < layout_.micro_batches; ++m) {
-    inputs.clear();
-    targets.clear();
-    const std::int64_t first = (comm_.rank() * layout_.micro_batches + m) * each;
+TokenSource Check::tokens_of(std::int64_t batch) const {
+  const std::int64_t T = golden_.context, B = golden_.batch, M = layout_.micro_batches,
+                     each = B / (layout_.dp * M), replica = model_->grid().replica;
+  return [=, this](std::int64_t m, Batch& to) {
+    to.inputs.clear();
+    to.targets.clear();
+    const std::int64_t first = (replica * M + m) * each;
     for (std::int64_t b = first; b < first + each; ++b) {
       const auto row = golden_.tokens.begin() + (batch * B + b) * (T + 1);
-      inputs.insert(inputs.end(), row, row + T);
-      targets.insert(targets.end(), row + 1, row + T + 1);
+      to.inputs.insert(to.inputs.end(), row, row + T);
+      to.targets.insert(to.targets.end(), row + 1, row + T + 1);
     }
-    taker.learn({inputs.data(), each * T}, {targets.data(), each * T}, scale);
+    return each;
+  };
+}
+
+double Check::loss() const {
+  return comm_.sum(model_->loss_sum()) / static_cast<double>(golden_.batch * golden_.context);
+}
+
+/// What this rank has of a tensor's summed gradient: all, or the shard's rows.
+void Check::compare_own(const Learner& learner, const std::string& name,
+                        const std::vector<double>& theirs, Difference& rest,
+                        Difference& keys) const {
+  const Parameter& p = learner.table().find(name);
+  if (!p.held() || !p.trained) return;
+  const std::vector<float> ours = download(on_, p, Buffer::trained, learner.gradients());
+  const ShardRows rows =
+      p.is_summed_everywhere ? ShardRows{0, p.rows} : rows_in(p, learner.shard());
+  for (std::int64_t i = rows.first_row * p.cols; i < (rows.first_row + rows.rows) * p.cols; ++i) {
+    const auto e = static_cast<std::size_t>(i);
+    (is_key_bias(p.name, e, shape_.width) ? keys : rest)
+        .add(static_cast<double>(ours[e]), theirs[e]);
   }
-  comm_.all_reduce_sum(learner_->gradients().data, learner_->gradients().size);
-  return comm_.sum(taker.loss_sum()) / static_cast<double>(B * T);
 }
 
 void Check::compare_gradients(VariantResult& result) {
   start(0);
-  const double loss = take_gradients(0);
-  result.comparisons.push_back({"loss", std::abs(loss / variant_.loss - 1), loss_tolerance});
+  model_->take_gradients(tokens_of(0));
+  result.comparisons.push_back({"loss", std::abs(loss() / variant_.loss - 1), loss_tolerance});
   for (std::size_t i = 0; i < golden_.parameter_names.size(); ++i) {
-    const Parameter& p = learner_->table().find(golden_.parameter_names[i]);
+    const std::string& name = golden_.parameter_names[i];
+    const bool trained_here = model_->learners().front()->table().find(name).trained;
     const bool trained = variant_.trained[i] != 0;
-    if (p.trained != trained) {
+    if (trained_here != trained) {
       const double error = std::numeric_limits<double>::infinity();
       result.comparisons.push_back(
-          {p.name + (trained ? " (frozen here)" : " (trained here)"), error, 0});
+          {name + (trained ? " (frozen here)" : " (trained here)"), error, 0});
     }
-    if (!p.trained || !trained) continue;
-    const std::vector<float> ours = download(on_, p, Buffer::trained, learner_->gradients());
-    const std::vector<double>& theirs = variant_.grads.at(p.name);
+    if (!trained_here || !trained) continue;
     Difference rest, keys;
-    for (std::size_t e = 0; e < ours.size(); ++e)
-      (is_key_bias(p.name, e, shape_.width) ? keys : rest)
-          .add(static_cast<double>(ours[e]), theirs[e]);
-    result.comparisons.push_back(rest.against(p.name, gradient_tolerance));
-    if (is_qkv_bias(p.name))
-      result.comparisons.push_back({p.name + " (keys)", keys.error,
+    for (const Learner* learner : model_->learners())
+      compare_own(*learner, name, variant_.grads.at(name), rest, keys);
+    std::vector<double> all = {rest.error, rest.scale, keys.error, keys.scale};
+    comm_.max(all);
+    rest = {all[0], all[1]};
+    keys = {all[2], all[3]};
+    result.comparisons.push_back(rest.against(name, gradient_tolerance));
+    if (is_qkv_bias(name))
+      result.comparisons.push_back({name + " (keys)", keys.error,
                                     std::max(zero_tolerance, gradient_tolerance * keys.scale)});
   }
+  model_->finish();
+}
+
+/// Of every element of every stage of the first replica, on all ranks.
+std::vector<double> Check::parameter_errors(const GoldenSteps& steps) const {
+  std::vector<double> own;
+  for (const Learner* learner : model_->learners()) {
+    for (const Parameter& p : learner->table().all()) {
+      if (!p.held() || model_->grid().replica != 0) continue;
+      const std::vector<float> ours = download(on_, p, Buffer::values, learner->values());
+      const std::vector<double>& theirs = steps.params.at(p.name);
+      for (std::size_t e = 0; e < ours.size(); ++e)
+        if (!is_key_bias(p.name, e, shape_.width))
+          own.push_back(std::abs(static_cast<double>(ours[e]) - theirs[e]));
+    }
+  }
+  std::string joined;
+  for (const std::string& part : comm_.gather(
+           std::string(reinterpret_cast<const char*>(own.data()), own.size() * sizeof(double))))
+    joined += part;
+  comm_.broadcast(joined);
+  std::vector<double> all(joined.size() / sizeof(double));
+  std::memcpy(all.data(), joined.data(), joined.size());
+  return all;
 }
 
 void Check::compare_steps(VariantResult& result, const std::string& name,
                           const GoldenSteps& steps) {
   start(steps.grad_clip);
-  for (std::int64_t step = 1; step <= static_cast<std::int64_t>(steps.grad_norm.size()); ++step) {
-    take_gradients(0);
-    learner_->update(step, golden_.learning_rate);
-  }
-  std::vector<double> errors;
-  for (const Parameter& p : learner_->table().all()) {
-    const std::vector<float> ours = download(on_, p, Buffer::values, learner_->values());
-    const std::vector<double>& theirs = steps.params.at(p.name);
-    for (std::size_t e = 0; e < ours.size(); ++e)
-      if (!is_key_bias(p.name, e, shape_.width))
-        errors.push_back(std::abs(static_cast<double>(ours[e]) - theirs[e]));
-  }
+  for (std::int64_t step = 1; step <= static_cast<std::int64_t>(steps.grad_norm.size()); ++step)
+    model_->step(step, golden_.learning_rate, tokens_of(0));
+  model_->finish();
+  std::vector<double> errors = parameter_errors(steps);
   for (double& error : errors)
     if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
   std::sort(errors.begin(), errors.end());
@@ -211,9 +252,9 @@ void Check::compare_curve(VariantResult& result, const GoldenCurve& curve) {
     const std::int64_t next = drift_windows[std::min(window + 1, std::size(drift_windows) - 1)];
     double error = 0;
     for (std::int64_t s = first; s < last; ++s) {
-      const double off = std::abs(take_gradients(s) - curve.loss[static_cast<std::size_t>(s)]);
+      model_->step(s + 1, golden_.learning_rate, tokens_of(s));
+      const double off = std::abs(loss() - curve.loss[static_cast<std::size_t>(s)]);
       error = std::isnan(off) ? std::numeric_limits<double>::infinity() : std::max(error, off);
-      learner_->update(s + 1, golden_.learning_rate);
     }
     result.comparisons.push_back(
         {fmt::format("loss, steps {}..{}", first, last - 1), error, allowed_drift(curve, next)});
@@ -236,7 +277,7 @@ const Comparison& VariantResult::worst() const {
 }
 
 VariantResult check_variant(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
-                            const GoldenVariant& variant, const CheckLayout& layout) {
+                            const GoldenVariant& variant, const ParallelSettings& layout) {
   Check check(comm, on, gemm, golden, variant, layout);
   VariantResult result{variant.name, {}};
   if (variant.curve) {

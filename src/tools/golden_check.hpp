@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "comm/comm.hpp"
+#include "deck/settings.hpp"
 #include "io/golden.hpp"
 #include "kernels/gemm.hpp"
 
@@ -25,14 +26,9 @@ struct VariantResult {
   const Comparison& worst() const;
 };
 
-/// How the batch is dealt out: over the ranks of comm, then over micro-batches.
-struct CheckLayout {
-  std::int64_t dp = 1, micro_batches = 1;
-};
-
-/// Runs one variant.  Collective.  Throws Error(Exit::usage) if the layout does not divide the
-/// file's batch.
+/// Runs one variant on a layout (batch_sequences is the file's).  Collective; the result is that of
+/// all ranks.  Throws Error(Exit::usage) if the layout does not fit the file's sizes or the rule.
 VariantResult check_variant(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
-                            const GoldenVariant& variant, const CheckLayout& layout);
+                            const GoldenVariant& variant, const ParallelSettings& layout);
 
 }  // namespace dfascale

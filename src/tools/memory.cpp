@@ -19,24 +19,30 @@ std::int64_t resident_now() {
 
 }  // namespace
 
+std::int64_t bytes_of(const std::vector<MemoryRow>& rows) {
+  std::int64_t sum = 0;
+  for (const MemoryRow& row : rows) sum += row.bytes;
+  return sum;
+}
+
 std::vector<MemoryRow> predicted_memory(const Settings& s) {
-  const Shape shape = shape_of(s.model);
-  std::vector<MemoryRow> rows =
-      planned_memory(shape, s.rule, s.optim, whole_model_layout(shape, s.micro_batch_sequences()));
-  if (s.run.alignment_steps > 0)
-    rows.push_back({"alignment probe", planned_probe_bytes(shape, s.micro_batch_sequences())});
-  rows.push_back({"program and libraries", resident_now()});
-  return rows;
+  const Training training = Training::of(s);
+  std::vector<MemoryRow> largest;
+  for (int place = 0; place < s.parallel.pp; ++place) {
+    std::vector<MemoryRow> rows = ParallelLearner::planned_memory(training, place);
+    if (s.run.alignment_steps > 0)
+      rows.push_back({"alignment probe", AlignmentProbe::planned_bytes(training, place)});
+    if (bytes_of(rows) > bytes_of(largest)) largest = std::move(rows);
+  }
+  largest.push_back({"program and libraries", resident_now()});
+  return largest;
 }
 
 void say_memory(const std::vector<MemoryRow>& rows) {
-  std::int64_t total = 0;
   log::say("memory per rank");
-  for (const MemoryRow& row : rows) {
+  for (const MemoryRow& row : rows)
     log::say("  {:<28}{:>10.1f} MB", row.what, static_cast<double>(row.bytes) / 1e6);
-    total += row.bytes;
-  }
-  log::say("  {:<28}{:>10.1f} MB", "in all", static_cast<double>(total) / 1e6);
+  log::say("  {:<28}{:>10.1f} MB", "in all", static_cast<double>(bytes_of(rows)) / 1e6);
 }
 
 }  // namespace dfascale

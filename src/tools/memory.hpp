@@ -8,9 +8,11 @@
 
 namespace dfascale {
 
-/// The learner's arena, the alignment probe's, what the program itself holds now, and what
-/// libraries keep beside it.
+/// Of the rank of a pipeline that takes most: its stages, the alignment probe's, and what the
+/// program itself holds now.
 std::vector<MemoryRow> predicted_memory(const Settings& settings);
+
+std::int64_t bytes_of(const std::vector<MemoryRow>& rows);
 
 /// The table, with its sum.
 void say_memory(const std::vector<MemoryRow>& rows);

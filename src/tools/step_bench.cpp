@@ -8,7 +8,7 @@
 #include "kernels/random.hpp"
 #include "optim/rate.hpp"
 #include "tools/memory.hpp"
-#include "train/learner.hpp"
+#include "train/parallel_learner.hpp"
 
 namespace dfascale {
 namespace {
@@ -71,56 +71,46 @@ struct PeakResident {
   }
 };
 
-/// A learner at its start, and made-up tokens.
+/// A model at its start, and made-up tokens.
 class Bench {
  public:
   Bench(const Comm& comm, const Device& on, Gemm& gemm, const Settings& settings);
   /// One update; wall seconds, the slowest rank's.
   double step();
+  const ParallelLearner& model() const { return model_; }
 
  private:
   const Comm& comm_;
   const Device& on_;
   const Settings& settings_;
-  Arena arena_;
-  std::unique_ptr<Learner> learner_;
-  std::vector<std::int32_t> inputs_, targets_;
+  ParallelLearner model_;
+  Batch batch_;
   std::int64_t steps_ = 0;
 };
 
 Bench::Bench(const Comm& comm, const Device& on, Gemm& gemm, const Settings& s)
-    : comm_(comm), on_(on), settings_(s) {
-  const std::int64_t sequences = s.micro_batch_sequences(), tokens = sequences * s.model.context;
-  const Shape shape = shape_of(s.model);
-  learner_ = make_in<Learner>(arena_, on, gemm, shape, s.rule, s.optim,
-                              whole_model_layout(shape, sequences));
-  learner_->draw_feedback(s.run.seed);
-  learner_->reset_moments();
-  learner_->initialise_parameters(s.run.seed, s.model.init_std);
+    : comm_(comm), on_(on), settings_(s), model_(comm, on, gemm, Training::of(s)) {
+  const std::int64_t tokens = s.micro_batch_sequences() * s.model.context;
+  model_.draw_feedback(s.run.seed);
+  model_.reset_moments();
+  model_.initialise_parameters(s.run.seed, s.model.init_std);
   const RandomKey key{s.run.seed, Purpose::test, hash_name("bench")};
   for (std::int64_t i = 0; i <= tokens; ++i) {
     const double place = uniform_at(key, static_cast<std::uint64_t>(i));
-    inputs_.push_back(static_cast<std::int32_t>(place * static_cast<double>(s.model.vocab)));
+    batch_.inputs.push_back(static_cast<std::int32_t>(place * static_cast<double>(s.model.vocab)));
   }
-  targets_.assign(inputs_.begin() + 1, inputs_.end());
-  inputs_.pop_back();
+  batch_.targets.assign(batch_.inputs.begin() + 1, batch_.inputs.end());
+  batch_.inputs.pop_back();
 }
 
 double Bench::step() {
-  const auto view = [](const std::vector<std::int32_t>& v) {
-    return Tokens{v.data(), static_cast<std::int64_t>(v.size())};
-  };
   comm_.barrier();
   const double start = seconds_now();
-  const auto scale = static_cast<float>(1 / static_cast<double>(settings_.step_tokens()));
-  GradientTaker& taker = learner_->taker();
-  taker.begin();
-  for (std::int64_t m = 0; m < settings_.parallel.micro_batches; ++m)
-    taker.learn(view(inputs_), view(targets_), scale);
-  comm_.all_reduce_sum(learner_->gradients().data, learner_->gradients().size);
-  comm_.sum(taker.loss_sum());
-  learner_->update(steps_ + 1, learning_rate_at(settings_.optim, steps_, settings_.step_tokens()));
-  steps_ += 1;
+  const double rate = learning_rate_at(settings_.optim, steps_, settings_.step_tokens());
+  model_.step(++steps_, rate, [&](std::int64_t, Batch& batch) {
+    batch = batch_;
+    return settings_.micro_batch_sequences();
+  });
   fence(on_);
   return comm_.max(seconds_now() - start);
 }
@@ -155,7 +145,7 @@ StepTimes time_steps(const Comm& comm, const Device& on, Gemm& gemm, const Setti
   result.rule = settings.run.method;
   result.flops = flops_per_token(shape, settings.rule);
   result.step_tokens = settings.step_tokens();
-  for (const MemoryRow& row : predicted_memory(settings)) result.predicted_bytes += row.bytes;
+  result.predicted_bytes = bytes_of(predicted_memory(settings));
   PeakResident::forget();
   Bench bench(comm, on, gemm, settings);
   bench.step();

@@ -5,33 +5,53 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "comm/session.hpp"
+#include "deck/deck.hpp"
+#include "pipeline/schedules.hpp"
 #include "tools/golden_check.hpp"
+#include "tools/golden_rule.hpp"
 #include "tools/tools.hpp"
 
 namespace dfascale {
 namespace {
 
+// Small, so that the small models of golden files have several buckets.
+constexpr double verify_bucket_mib = 0.01;
+
 struct VerifyOptions {
-  std::string file, layout = "1x1";
+  std::string file, layout = "1x1", schedule, split;
   std::vector<std::string> variants;
-  std::int64_t micro_batches = 1;
+  std::int64_t micro_batches = 1, zero = 0;
   bool json = false;
 };
 
-CheckLayout layout_of(const VerifyOptions& options, int ranks) {
-  CheckLayout layout{0, options.micro_batches};
-  std::int64_t pp = 0;
+ParallelSettings layout_of(const VerifyOptions& options, int ranks) {
+  ParallelSettings layout{};
   int read = 0;
-  if (std::sscanf(options.layout.c_str(), "%ldx%ld%n", &layout.dp, &pp, &read) != 2 ||
-      read != static_cast<int>(options.layout.size()) || layout.dp < 1 || pp < 1)
+  if (std::sscanf(options.layout.c_str(), "%ldx%ld%n", &layout.dp, &layout.pp, &read) != 2 ||
+      read != static_cast<int>(options.layout.size()) || layout.dp < 1 || layout.pp < 1)
     fail(Exit::usage, "--layout {}: expected DPxPP, for example 2x1", options.layout);
-  if (pp != 1)
-    fail(Exit::usage, "--layout {}: this version has no pipeline stages; PP must be 1",
-         options.layout);
-  if (layout.dp != ranks)
+  if (layout.dp * layout.pp != ranks)
     fail(Exit::usage, "--layout {} is for {} ranks, {} are running: start it with mpirun -n {}",
-         options.layout, layout.dp, ranks, layout.dp);
+         options.layout, layout.dp * layout.pp, ranks, layout.dp * layout.pp);
+  layout.zero = options.zero;
+  layout.micro_batches = options.micro_batches;
+  layout.split = options.split;
+  layout.bucket_mib = verify_bucket_mib;
   return layout;
+}
+
+/// The schedule asked for, or the one that the rule has by itself.
+ParallelSettings with_schedule(ParallelSettings layout, const VerifyOptions& options,
+                               const Rule& rule) {
+  layout.schedule = options.schedule.empty() ? default_schedule(rule) : options.schedule;
+  layout.virtual_stages = find_schedule(layout.schedule)->least_virtual_stages;
+  return layout;
+}
+
+std::vector<std::string> schedule_names() {
+  std::vector<std::string> names;
+  for (const ScheduleFacts& schedule : schedules) names.emplace_back(schedule.name);
+  return names;
 }
 
 std::vector<const GoldenVariant*> chosen(const Golden& golden,
@@ -69,7 +89,7 @@ nlohmann::json as_json(const VariantResult& result) {
 
 int verify(const VerifyOptions& options) {
   const Session session;
-  const CheckLayout layout = layout_of(options, session.comm().size());
+  const ParallelSettings layout = layout_of(options, session.comm().size());
   const Golden golden = read_golden(options.file);
   const Device device;
   Gemm gemm(device);
@@ -77,7 +97,8 @@ int verify(const VerifyOptions& options) {
   std::int64_t failed = 0;
   std::vector<VariantResult> results;
   for (const GoldenVariant* variant : chosen(golden, options.variants)) {
-    results.push_back(check_variant(session.comm(), device, gemm, golden, *variant, layout));
+    results.push_back(check_variant(session.comm(), device, gemm, golden, *variant,
+                                    with_schedule(layout, options, rule_of(*variant))));
     failed += results.back().passed() ? 0 : 1;
     if (!options.json) print(results.back());
     json["variants"].push_back(as_json(results.back()));
@@ -112,6 +133,12 @@ void add_verify(CLI::App& app, Run& run) {
       ->capture_default_str();
   command->add_option("--micro-batches", options->micro_batches, "Micro-batches per replica")
       ->check(CLI::Range(std::int64_t{1}, most_counted))
+      ->capture_default_str();
+  command->add_option("--schedule", options->schedule, "Default: 1f1b for bp, unlocked for others")
+      ->check(CLI::IsMember(schedule_names()));
+  command->add_option("--split", options->split, "Blocks of each stage; default: balanced");
+  command->add_option("--zero", options->zero, "1: optimiser state sharded over replicas")
+      ->check(CLI::Range(0, 1))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print the comparisons as JSON");
   command->footer("Example:\n  dfascale verify tests/golden/tied_l3.h5 --variant bp");

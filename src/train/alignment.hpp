@@ -2,10 +2,11 @@
 // section 9).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "train/learner.hpp"
+#include "train/parallel_learner.hpp"
 
 namespace dfascale {
 
@@ -18,28 +19,39 @@ struct Alignment {
 
 class AlignmentProbe {
  public:
-  /// The rule's own gradient is taken by the learner's taker, whose gradients are overwritten:
-  /// probe between steps only.
-  AlignmentProbe(const Device& on, Gemm& gemm, const Shape& shape,
-                 std::int64_t micro_batch_sequences, Learner& learner);
+  /// Backpropagation over the model's parameters, on the same stages.  The rule's own gradient is
+  /// taken by the model, whose gradients are overwritten: probe between steps only.  Collective.
+  AlignmentProbe(const Comm& world, const Device& on, Gemm& gemm, const Training& training,
+                 ParallelLearner& model);
+  ~AlignmentProbe();
 
-  /// One micro-batch of host tokens.  Order: tensors of the model, then blocks, then "all".
-  std::vector<Alignment> measure(Tokens inputs, Tokens targets);
+  /// One micro-batch.  Order: tensors of the model, then blocks, then "all"; on rank 0, empty
+  /// elsewhere.  Collective.
+  std::vector<Alignment> measure(const TokenSource& tokens);
+
+  /// Device memory that a probe takes on a rank, without taking it; a tied matrix's exchange in a
+  /// pipeline left out.
+  static std::int64_t planned_bytes(const Training& training, int place);
 
  private:
+  struct Stages;
   struct Sums {
     double rule = 0, bp = 0, both = 0;
   };
-  Sums sums_of(const Parameter& rule_row, const Parameter& bp_row);
+  Sums sums_of(ConstVec rule, ConstVec bp);
+  std::string own_sums();
 
+  const Comm& world_;
   const Device& on_;
-  Learner& learner_;
+  ParallelLearner& model_;
+  Training training_;
+  StepContext context_;
+  Plan plan_;
+  Trace trace_;
   Arena arena_, sum_arena_;
-  std::unique_ptr<GradientTaker> backprop_;
+  std::unique_ptr<Stages> stages_;
+  std::unique_ptr<Engine> engine_;
   Vector<double> sums_;
 };
-
-/// Device memory that a probe takes, without taking it.
-std::int64_t planned_probe_bytes(const Shape& shape, std::int64_t micro_batch_sequences);
 
 }  // namespace dfascale

@@ -4,12 +4,22 @@
 
 #include "comm/comm.hpp"
 #include "data/batches.hpp"
-#include "train/learner.hpp"
+#include "train/learning_stage.hpp"
 
 namespace dfascale {
 
-/// Nats per token over all sequences, dealt out over the ranks in micro-batches of the taker's
-/// size.  Collective.  `batch` is working space.
-double mean_loss(const Comm& comm, GradientTaker& taker, const ValidationSet& data, Batch& batch);
+/// A replica's micro-batches of a validation set.
+struct ValidationShare {
+  std::int64_t micro_batches;
+  TokenSource tokens;
+};
+
+/// Deals the sequences out over replicas in micro-batches of `sequences`; the last one is filled up
+/// with zeros that do not count.  `data` is referred to.
+ValidationShare validation_share(const ValidationSet& data, std::int64_t replica,
+                                 std::int64_t replicas, std::int64_t sequences);
+
+/// Nats per token over all sequences, by a whole model on every rank of comm.  Collective.
+double mean_loss(const Comm& comm, GradientTaker& taker, const ValidationSet& data);
 
 }  // namespace dfascale

@@ -21,8 +21,9 @@ GradientTaker::GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const S
       loss_sum_(arena.vector<double>(1)),
       stage_(arena, on, gemm, shape, rule, layout) {}
 
-void GradientTaker::bind(ConstVec values, const FeedbackMatrix& feedback) {
-  stage_.bind(table_, values, gradients_, feedback);
+void GradientTaker::bind(const ParameterTable& of_values, ConstVec values,
+                         const FeedbackMatrix& feedback) {
+  stage_.bind(of_values, values, table_, gradients_, feedback);
 }
 
 void GradientTaker::begin() {
@@ -85,21 +86,32 @@ bool GradientTaker::is_finite(ConstVec values) const {
   return std::isfinite(loss_sum());
 }
 
-std::string GradientTaker::first_not_finite() const {
-  const Slot& slot = stage_.slots.front();
-  if (!is_finite(ConstMat(slot.x).flat())) return "embedding";
+std::string GradientTaker::first_not_finite(std::int64_t at) const {
+  const Slot& slot = stage_.slots[static_cast<std::size_t>(at)];
+  if (!is_finite(ConstMat(slot.x).flat()))
+    return stage_.range.has_embedding ? "embedding" : "the stage's input";
   for (std::size_t i = 0; i < slot.blocks.size(); ++i)
     if (!is_finite(ConstMat(slot.blocks[i].act.y).flat()))
       return "block " + std::to_string(stage_.range.first + static_cast<std::int64_t>(i));
-  return is_finite(stage_.head.losses) ? "" : "head";
+  return !stage_.range.has_head || is_finite(stage_.head.losses) ? "" : "head";
 }
 
+namespace {
+
+Shard own_shard(const std::vector<std::int64_t>& cuts, std::int64_t replica) {
+  const auto r = static_cast<std::size_t>(replica);
+  return {cuts[r], cuts[r + 1]};
+}
+
+}  // namespace
+
 Learner::Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
-                 const OptimSettings& optim, const StageLayout& layout)
+                 const OptimSettings& optim, const StageLayout& layout, const Sharding& sharding)
     : on_(on),
       feedback_(shape, rule, layout.range),
       taker_(arena, on, gemm, shape, rule, layout),
-      adamw_(taker_.table(), shape, rule, optim) {
+      cuts_(shard_cuts(taker_.table(), sharding.replicas)),
+      adamw_(taker_.table(), shape, rule, optim, own_shard(cuts_, sharding.replica)) {
   constexpr auto float_bytes = static_cast<std::int64_t>(sizeof(float));
   const std::int64_t gradients = table().trained_size() * float_bytes;
   const std::int64_t stage = arena.bytes() - gradients;
@@ -114,7 +126,7 @@ Learner::Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape,
              {"optimiser moments", moments},
              {"feedback matrix", arena.bytes() - before},
              {"activations and workspace", stage}};
-  taker_.bind(values_, feedback_);
+  taker_.bind(table(), values_, feedback_);
 }
 
 void Learner::initialise_parameters(std::uint64_t seed, double init_std) {
@@ -125,14 +137,6 @@ void Learner::check_parameters() const {
   for (const Parameter& p : table().all())
     if (p.held() && !taker_.is_finite(vector_of(p, Buffer::values, ConstVec(values_))))
       fail(Exit::numerical, "{} is not finite", p.name);
-}
-
-std::vector<MemoryRow> planned_memory(const Shape& shape, const Rule& rule,
-                                      const OptimSettings& optim, const StageLayout& layout) {
-  const Device on;
-  Gemm gemm(on);
-  Arena counting;
-  return Learner(counting, on, gemm, shape, rule, optim, layout).memory();
 }
 
 std::vector<float> download(const Device& on, const Parameter& p, Buffer kind, ConstVec buffer) {

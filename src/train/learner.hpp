@@ -30,7 +30,8 @@ class GradientTaker {
  public:
   GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
                 const StageLayout& layout);
-  void bind(ConstVec values, const FeedbackMatrix& feedback);
+  /// `values` are laid out as a table says, of the same stage, whose rule may be another.
+  void bind(const ParameterTable& of_values, ConstVec values, const FeedbackMatrix& feedback);
 
   /// Gradients and the sum of losses to zero.
   void begin();
@@ -56,9 +57,9 @@ class GradientTaker {
   /// Sum of the losses of all tokens since begin, in nats; waits for the device.
   double loss_sum() const;
 
-  /// "block 3": the first place in the model, from the embedding up, whose output of the last
-  /// micro-batch is not finite; empty if all are.
-  std::string first_not_finite() const;
+  /// "block 3": the first place in the stage, from its input up, whose output in a slot is not
+  /// finite; empty if all are.
+  std::string first_not_finite(std::int64_t slot) const;
   /// Whether no element is NaN or infinite.  Uses the place of the sum of losses.
   bool is_finite(ConstVec values) const;
 
@@ -81,13 +82,18 @@ struct MemoryRow {
   std::int64_t bytes;
 };
 
+/// Over which replicas optimiser state is sharded (ZeRO-1), and which of them this one is.
+struct Sharding {
+  std::int64_t replicas = 1, replica = 0;
+};
+
 /// A stage with what its steps need.
 class Learner {
  public:
   /// Lays itself out; parameters, feedback and moments are set by initialise() or from a file. Make
   /// it with make_in().
   Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
-          const OptimSettings& optim, const StageLayout& layout);
+          const OptimSettings& optim, const StageLayout& layout, const Sharding& sharding = {});
 
   /// Parameters from the seed.
   void initialise_parameters(std::uint64_t seed, double init_std);
@@ -95,22 +101,29 @@ class Learner {
   void draw_feedback(std::uint64_t seed) { feedback_.draw(on_, seed); }
   void reset_moments() { adamw_.reset(on_); }
 
-  /// step counts from 1.
-  GradientNorms update(std::int64_t step, double learning_rate) {
-    return adamw_.update(on_, values_, gradients(), step, learning_rate);
+  /// One step of a whole model that nobody else holds; `step` counts from 1.
+  void update(std::int64_t step, double learning_rate) {
+    update(step, learning_rate, adamw_.norms(adamw_.squares(on_, gradients())));
+  }
+  void update(std::int64_t step, double learning_rate, const GradientNorms& norms) {
+    adamw_.update(on_, values_, gradients(), step, learning_rate, norms);
   }
 
-  /// Error(Exit::numerical) naming the first tensor whose gradient is not finite.
-  void check_gradients() { adamw_.measure(on_, gradients()); }
-  /// The same for parameters, which no checkpoint is to hold then.
+  /// Error(Exit::numerical) naming the first tensor that is not finite: no checkpoint is to hold
+  /// it.
   void check_parameters() const;
 
   GradientTaker& taker() { return taker_; }
+  AdamW& adamw() { return adamw_; }
   const ParameterTable& table() const { return taker_.table(); }
   Vec values() const { return values_; }
   Vec gradients() const { return taker_.gradients(); }
+  /// Of the shard's part of the trained tensors.
   Vec first_moment() const { return adamw_.first_moment(); }
   Vec second_moment() const { return adamw_.second_moment(); }
+  const Shard& shard() const { return adamw_.shard(); }
+  /// Where the buffers of trained tensors are cut for the replicas.
+  const std::vector<std::int64_t>& cuts() const { return cuts_; }
   FeedbackMatrix& feedback() { return feedback_; }
   const Device& device() const { return on_; }
   const std::vector<MemoryRow>& memory() const { return memory_; }
@@ -120,13 +133,10 @@ class Learner {
   std::vector<MemoryRow> memory_;
   FeedbackMatrix feedback_;
   GradientTaker taker_;
+  std::vector<std::int64_t> cuts_;
   AdamW adamw_;
   Vec values_;
 };
-
-/// Device memory that a Learner takes, without taking it.
-std::vector<MemoryRow> planned_memory(const Shape& shape, const Rule& rule,
-                                      const OptimSettings& optim, const StageLayout& layout);
 
 /// Logical rows of a tensor in a buffer, on the host, and back: what files hold.
 std::vector<float> download(const Device& on, const Parameter& p, Buffer kind, ConstVec buffer);

@@ -37,9 +37,9 @@ Records::Records(Role role, const Settings& settings)
 }
 
 void Records::begin(const Settings& s, const ParameterTable& table, double flops_per_token,
-                    const Peak& peak, int ranks) {
+                    const Peak& peak) {
   flops_per_token_ = flops_per_token;
-  peak_ = peak.best() * ranks;
+  peak_ = peak.best() * static_cast<double>(s.parallel.dp * s.parallel.pp);
   started_ = seconds_now();
   if (!folder_) return;
   run_.run = s.run.name;
@@ -51,6 +51,9 @@ void Records::begin(const Settings& s, const ParameterTable& table, double flops
   run_.flops_per_token = flops_per_token;
   run_.seed = s.run.seed;
   run_.dp = s.parallel.dp;
+  run_.pp = s.parallel.pp;
+  run_.zero = s.parallel.zero;
+  run_.schedule = s.parallel.schedule;
   run_.micro_batches = s.parallel.micro_batches;
   run_.machine = machine_facts();
   if (peak_ > 0)

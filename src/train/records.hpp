@@ -32,7 +32,7 @@ class Records {
 
   /// Description of the run: deck.toml and run.json.  No peak: no MFU.
   void begin(const Settings& settings, const ParameterTable& table, double flops_per_token,
-             const Peak& peak, int ranks);
+             const Peak& peak);
   void cut_after(std::int64_t step);
 
   /// A row; validation is NaN where it was not taken.

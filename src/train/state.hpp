@@ -1,35 +1,34 @@
-// A learner's state as a checkpoint's arrays, and back: parameters of all tensors, moments of the
-// trained ones.
+// The state of a model as a checkpoint's arrays, and back: parameters of all tensors, moments of
+// the trained ones.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "io/checkpoint.hpp"
-#include "train/learner.hpp"
+#include "train/parallel_learner.hpp"
 
 namespace dfascale {
 
-/// This rank's share of every array: rows are dealt out evenly over `ranks`, since replicas hold
-/// the same. Points into the learner where device memory is host memory, else into staging copies
-/// held here.
+/// This rank's share of every array: rows of the tensors that its stages hold, dealt out evenly
+/// over replicas where they hold the same, and the shard's rows of sharded moments.  Points into
+/// the learners where device memory is host memory, else into staging copies held here.
 class StateSlices {
  public:
-  StateSlices(const Learner& learner, int rank, int ranks);
+  explicit StateSlices(const ParallelLearner& model);
   const std::vector<ArraySlice>& slices() const { return slices_; }
 
  private:
-  void add(const Learner& learner, const std::string& path, const Parameter& p, Buffer kind,
-           ConstVec buffer);
+  struct Source;
+  void add(const std::string& path, const Parameter& p, const Source& source);
 
-  int rank_, ranks_;
   std::vector<ArraySlice> slices_;
   std::vector<std::vector<float>> staging_;
 };
 
-/// Parameters from a checkpoint; with_moments also the optimiser's.  Error(Exit::checkpoint) naming
-/// the array that is missing or has another shape.
 enum class Moments { load, leave };
+/// Parameters of a stage from a checkpoint; with moments also the optimiser's.
+/// Error(Exit::checkpoint) naming the array that is missing or has another shape.
 void load_state(const CheckpointFile& file, Learner& learner, Moments moments);
 
 }  // namespace dfascale

@@ -14,15 +14,16 @@
 #include "train/cadence.hpp"
 #include "train/evaluate.hpp"
 #include "train/resume.hpp"
+#include "train/time_table.hpp"
 
 namespace dfascale {
 namespace {
 
 constexpr double not_taken = std::numeric_limits<double>::quiet_NaN();
 
-Tokens view(const std::vector<std::int32_t>& v) {
-  return {v.data(), static_cast<std::int64_t>(v.size())};
-}
+/// Stages of a pipeline may be in different steps: what all decide together takes effect a step
+/// later.
+std::size_t steps_to_decide(const Settings& settings) { return settings.parallel.pp > 1 ? 1 : 0; }
 
 }  // namespace
 
@@ -35,21 +36,22 @@ Trainer::Trainer(const Session& session, const Settings& settings)
       records_(comm_.rank() == 0 ? Records::Role::writes : Records::Role::silent, settings),
       checkpoints_(records_.checkpoints_folder(), settings.run.keep,
                    settings.run.keep_every * settings.run.checkpoint_steps, WriterRanks::all()),
+      reports_(comm_),
+      vote_(comm_, steps_to_decide(settings)),
       validation_steps_(validation_steps(settings.steps(), settings.run.validate_points)),
       best_validation_(std::numeric_limits<double>::infinity()),
       seconds_{.start = seconds_now()} {
-  const Shape shape = shape_of(settings.model);
-  const std::int64_t sequences = settings.micro_batch_sequences();
-  flops_per_token_ = flops_per_token(shape, settings.rule).total();
+  const Training training = Training::of(settings);
+  flops_per_token_ = flops_per_token(training.shape, training.rule).total();
   // Before anything large is allocated, so that it adds nothing to the most memory used.
   if (settings.run.peak_seconds > 0)
-    peak_ = measure_peak(device_, gemm_, shape, sequences, settings.run.peak_seconds);
-  learner_ = make_in<Learner>(arena_, device_, gemm_, shape, settings.rule, settings.optim,
-                              whole_model_layout(shape, sequences));
-  if (settings.run.alignment_steps > 0 && comm_.rank() == 0)
-    probe_ = std::make_unique<AlignmentProbe>(device_, gemm_, shape, sequences, *learner_);
-  checkpoints_.check_writable(
-      CheckpointFolder::file_bytes(StateSlices(*learner_, comm_.rank(), comm_.size()).slices()));
+    peak_ =
+        measure_peak(device_, gemm_, training.shape, training.sequences, settings.run.peak_seconds);
+  model_ = std::make_unique<ParallelLearner>(comm_, device_, gemm_, training);
+  model_->trace_steps(settings.run.trace);
+  if (settings.run.alignment_steps > 0)
+    probe_ = std::make_unique<AlignmentProbe>(comm_, device_, gemm_, training, *model_);
+  checkpoints_.check_writable(CheckpointFolder::file_bytes(StateSlices(*model_).slices()));
 }
 
 Exit Trainer::train() {
@@ -69,18 +71,21 @@ Exit Trainer::train_to_the_end() {
     log::say("{}/{} is done: nothing to do", settings_.run.dir, settings_.run.name);
     return Exit::done;
   }
-  records_.begin(settings_, learner_->table(), flops_per_token_, peak_, comm_.size());
+  records_.begin(settings_, model_->learners().front()->table(), flops_per_token_, peak_);
   start_records();
-  while (totals_.step < settings_.steps() && !stopping_) {
+  while (step_ < settings_.steps() && !stopping_) {
     take_step();
-    records_.step(totals_, report_, validate_if_due());
+    if (validation_is_due()) validate_and_record();
+    else record_steps(reports_.complete(), not_taken);
     probe_if_due();
-    stopping_ = stop_asked(signals_.raised() || is_out_of_time());
-    if (stopping_ || due(settings_.run.checkpoint_steps, totals_.step)) save();
+    stopping_ = vote_.says_stop(signals_.raised() || is_out_of_time());
+    if (stopping_ || due(settings_.run.checkpoint_steps, step_)) save();
   }
-  if (saved_step_ != totals_.step) save();
+  vote_.finish();
+  if (saved_step_ != step_) save();
+  write_trace();
   say_where_time_went();
-  const bool done = totals_.step == settings_.steps();
+  const bool done = step_ == settings_.steps();
   records_.finish(done ? "done" : "stopped");
   return done ? Exit::done : Exit::stopped;
 }
@@ -98,168 +103,163 @@ bool Trainer::is_out_of_time() const {
 /// but before its records were complete is validated once more for them.
 void Trainer::start_records() {
   records_.cut_after(saved_step_);
-  if (saved_step_ < 0) records_.start_row(totals_, validate());
+  if (saved_step_ < 0) records_.start_row(recorded_, validate());
   else if (saved_step_ == settings_.steps()) records_.note_validation(validate());
 }
 
 /// Parameters, moments and position from a checkpoint, or the start of a new run.
 void Trainer::resume() {
-  learner_->draw_feedback(settings_.run.seed);
-  learner_->reset_moments();
+  model_->draw_feedback(settings_.run.seed);
+  model_->reset_moments();
+  const std::uint64_t feedback = model_->feedback_checksum(comm_);
   const std::optional<std::string> file = find_checkpoint(settings_.run, checkpoints_);
-  if (file) {
-    const CheckpointFile checkpoint(*file, WriterRanks::all());
-    check_continues(checkpoint.meta(), *file, settings_, corpus_.fingerprint(),
-                    learner_->feedback().checksum());
-    load_state(checkpoint, *learner_, Moments::load);
-    const CheckpointMeta& meta = checkpoint.meta();
-    totals_ = {meta.step, meta.tokens, meta.flops, meta.seconds};
-    best_validation_ = meta.best_val_loss;
-    saved_step_ = meta.step;
-    checkpoints_.abandon_after(meta.step);
-    log::say("restarting from {} at step {} of {}", *file, meta.step, settings_.steps());
-    return;
-  }
-  learner_->initialise_parameters(settings_.run.seed, settings_.model.init_std);
+  // Everything that no file holds, padding among it.
+  model_->initialise_parameters(settings_.run.seed, settings_.model.init_std);
+  if (!file) return;
+  const CheckpointFile checkpoint(*file, WriterRanks::all());
+  check_continues(checkpoint.meta(), *file, settings_, corpus_.fingerprint(), feedback);
+  for (Learner* learner : model_->learners()) load_state(checkpoint, *learner, Moments::load);
+  const CheckpointMeta& meta = checkpoint.meta();
+  recorded_ = {meta.step, meta.tokens, meta.flops, meta.seconds};
+  best_validation_ = meta.best_val_loss;
+  step_ = saved_step_ = meta.step;
+  checkpoints_.abandon_after(meta.step);
+  log::say("restarting from {} at step {} of {}", *file, meta.step, settings_.steps());
 }
 
-/// This replica's micro-batches of the current step.
-void Trainer::micro_batches(const std::function<void(Tokens, Tokens)>& work) {
+/// This replica's micro-batches of a step, counted from 0.
+TokenSource Trainer::tokens_of(std::int64_t step) const {
   const std::int64_t M = settings_.parallel.micro_batches,
-                     sequences = settings_.micro_batch_sequences();
-  for (std::int64_t m = 0; m < M; ++m) {
-    corpus_.train.fill(totals_.step, (comm_.rank() * M + m) * sequences, sequences, batch_);
-    work(view(batch_.inputs), view(batch_.targets));
-  }
+                     sequences = settings_.micro_batch_sequences(),
+                     replica = model_->grid().replica;
+  return [=, this](std::int64_t m, Batch& batch) {
+    corpus_.train.fill(step, (replica * M + m) * sequences, sequences, batch);
+    return sequences;
+  };
 }
 
 void Trainer::take_step() {
   const double start = seconds_now();
-  const auto step_tokens = static_cast<double>(settings_.step_tokens());
-  GradientTaker& taker = learner_->taker();
-  taker.begin();
-  micro_batches([&](Tokens inputs, Tokens targets) {
-    taker.learn(inputs, targets, static_cast<float>(1 / step_tokens));
-  });
-  comm_.all_reduce_sum(learner_->gradients().data, learner_->gradients().size);
-  report_.loss = comm_.sum(taker.loss_sum()) / step_tokens;
-  if (!std::isfinite(report_.loss)) explain_bad_loss(report_.loss);
-  report_.learning_rate = learning_rate_at(settings_.optim, totals_.step, settings_.step_tokens());
-  try {
-    report_.grad_norm = learner_->update(totals_.step + 1, report_.learning_rate).global;
-  } catch (const Error& error) {
-    explain_bad_gradient(error.what());
-  }
+  const double rate = learning_rate_at(settings_.optim, step_, settings_.step_tokens());
+  in_step(step_ + 1, [&] { model_->step(step_ + 1, rate, tokens_of(step_)); });
   fence(device_);
-  report_.wall_seconds = seconds_now() - start;
-  seconds_.steps += report_.wall_seconds;
-  totals_.step += 1;
-  totals_.tokens += settings_.step_tokens();
-  totals_.flops += step_tokens * flops_per_token_;
-  totals_.seconds += report_.wall_seconds * comm_.size();
+  const double wall = seconds_now() - start;
+  seconds_.steps += wall;
+  step_ += 1;
+  const double square = model_->grid().replica == 0 ? model_->gradient_square() : 0;
+  reports_.post({model_->loss_sum(), square, wall});
 }
 
-double Trainer::validate_if_due() {
-  const bool last = totals_.step == settings_.steps();
-  if (!last &&
-      !std::binary_search(validation_steps_.begin(), validation_steps_.end(), totals_.step))
-    return not_taken;
-  return validate();
+bool Trainer::validation_is_due() const {
+  return step_ == settings_.steps() ||
+         std::binary_search(validation_steps_.begin(), validation_steps_.end(), step_);
+}
+
+/// Rows of steps whose reports have come; on rank 0 only.
+void Trainer::record_steps(const std::vector<StepShare>& steps, double validation_of_last) {
+  const auto step_tokens = static_cast<double>(settings_.step_tokens());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const StepReport report{
+        .loss = steps[i].loss_sum / step_tokens,
+        .learning_rate = learning_rate_at(settings_.optim, recorded_.step, settings_.step_tokens()),
+        .grad_norm = std::sqrt(steps[i].gradient_square),
+        .wall_seconds = steps[i].seconds / comm_.size()};
+    recorded_.step += 1;
+    recorded_.tokens += settings_.step_tokens();
+    recorded_.flops += step_tokens * flops_per_token_;
+    recorded_.seconds += steps[i].seconds;
+    records_.step(recorded_, report, i + 1 == steps.size() ? validation_of_last : not_taken);
+  }
+}
+
+void Trainer::validate_and_record() {
+  const double validation = validate();
+  record_steps(reports_.wait_for_all(), validation);
 }
 
 double Trainer::validate() {
   const double start = seconds_now();
-  const double loss = mean_loss(comm_, learner_->taker(), corpus_.valid, batch_);
-  if (!std::isfinite(loss))
-    fail_in_step(totals_.step, fmt::format("the validation loss is {} ({})", loss,
-                                           first_of_ranks(learner_->taker().first_not_finite())));
+  const ValidationShare share = validation_share(
+      corpus_.valid, model_->grid().replica, model_->grid().dp, settings_.micro_batch_sequences());
+  double sum = 0;
+  in_step(step_, [&] { sum = comm_.sum(model_->evaluate(share.micro_batches, share.tokens)); });
+  const double loss =
+      sum / static_cast<double>(corpus_.valid.sequences() * settings_.model.context);
   best_validation_ = std::min(best_validation_, loss);
   seconds_.validation += seconds_now() - start;
   return loss;
 }
 
 void Trainer::probe_if_due() {
-  if (!probe_ || !due(settings_.run.alignment_steps, totals_.step)) return;
+  if (!probe_ || !due(settings_.run.alignment_steps, step_)) return;
   const double start = seconds_now();
-  corpus_.train.fill(0, 0, settings_.micro_batch_sequences(), batch_);
-  records_.alignment(totals_.step, probe_->measure(view(batch_.inputs), view(batch_.targets)));
+  // The first micro-batch of all, whatever the layout.
+  const std::int64_t sequences = settings_.micro_batch_sequences();
+  const auto tokens = [&](std::int64_t, Batch& batch) {
+    corpus_.train.fill(0, 0, sequences, batch);
+    return sequences;
+  };
+  records_.alignment(step_, probe_->measure(tokens));
   seconds_.probe += seconds_now() - start;
 }
 
 void Trainer::save() {
   const double start = seconds_now();
-  try {
-    learner_->check_parameters();
-  } catch (const Error& error) {
-    fail_in_step(totals_.step, error.what());
-  }
+  in_step(step_, [&] { model_->check_parameters(); });
+  record_steps(reports_.wait_for_all(), not_taken);
+  comm_.broadcast(&recorded_, sizeof recorded_);
   CheckpointMeta meta;
-  meta.step = totals_.step;
-  meta.tokens = totals_.tokens;
-  meta.next_sample = totals_.step * settings_.optim.batch_sequences;
-  meta.flops = totals_.flops;
-  meta.seconds = totals_.seconds;
+  meta.step = recorded_.step;
+  meta.tokens = recorded_.tokens;
+  meta.next_sample = recorded_.step * settings_.optim.batch_sequences;
+  meta.flops = recorded_.flops;
+  meta.seconds = recorded_.seconds;
   meta.seed = settings_.run.seed;
-  meta.params = learner_->table().count();
-  meta.feedback_checksum = learner_->feedback().checksum();
+  meta.params = model_->learners().front()->table().count();
+  meta.feedback_checksum = model_->feedback_checksum(comm_);
   meta.data_fingerprint = corpus_.fingerprint();
   meta.best_val_loss = best_validation_;
   meta.deck = show_deck(settings_);
   meta.revision = git_revision();
-  meta.layout = fmt::format("dp {}", comm_.size());
-  const StateSlices state(*learner_, comm_.rank(), comm_.size());
+  meta.layout = fmt::format("dp {}, pp {}, zero {}", settings_.parallel.dp, settings_.parallel.pp,
+                            settings_.parallel.zero);
+  const StateSlices state(*model_);
   const std::string path = checkpoints_.save(meta, state.slices());
-  saved_step_ = totals_.step;
+  saved_step_ = step_;
   seconds_.checkpoints += seconds_now() - start;
   const SaveTimes& times = checkpoints_.times();
   log::say("checkpoint {}: {:.1f} MB written in {:.2f} s, checked in {:.2f} s", path,
            static_cast<double>(times.bytes) / 1e6, times.write_seconds, times.check_seconds);
 }
 
-/// All ranks stop together, whichever was asked.
-bool Trainer::stop_asked(bool on_this_rank) const {
-  return comm_.max(std::int64_t{on_this_rank}) > 0;
+/// Numerical failures get the step and what to do.
+void Trainer::in_step(std::int64_t step, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const OtherRanksError&) {
+    throw;  // has been through here
+  } catch (const Error& error) {
+    if (error.code() != Exit::numerical) throw;
+    fail_in_step(step, whose_gradient(error.what()));
+  }
 }
 
-/// Finds the first micro-batch and block whose output is not finite, at the parameters of this
-/// step, and fails with it.
-void Trainer::explain_bad_loss(double loss) {
-  GradientTaker& taker = learner_->taker();
-  std::string where;
-  micro_batches([&](Tokens inputs, Tokens targets) {
-    if (!where.empty()) return;
-    taker.begin_evaluation();
-    taker.evaluate(inputs, targets, settings_.micro_batch_sequences());
-    where = taker.first_not_finite();
-  });
-  const std::string place = first_of_ranks(where);
-  fail_in_step(totals_.step + 1,
-               fmt::format("the training loss is {} ({})", loss,
-                           place.empty() ? "no block's output is the cause" : place));
-}
-
-/// The same for a gradient: on this rank it is taken again, before the ranks' shares are summed.
-void Trainer::explain_bad_gradient(const std::string& of_the_sum) {
-  GradientTaker& taker = learner_->taker();
-  taker.begin();
-  micro_batches([&](Tokens inputs, Tokens targets) {
-    taker.learn(inputs, targets, 1 / static_cast<float>(settings_.step_tokens()));
-  });
+/// A sum over replicas is not finite on all of them: on which was it not before?  The gradients are
+/// taken again, each replica's by itself.  In a pipeline its other stages have gone on, and the sum
+/// has to do.
+std::string Trainer::whose_gradient(const std::string& of_the_sum) {
+  if (!of_the_sum.starts_with("the gradient") || model_->grid().pp > 1) return of_the_sum;
+  model_->take_own_gradients(tokens_of(step_));
   std::string here;
   try {
-    learner_->check_gradients();
+    Learner& learner = *model_->learners().front();
+    learner.adamw().norms(learner.adamw().squares(device_, learner.gradients()));
   } catch (const Error& error) {
     here = error.what();
   }
-  const std::string share = first_of_ranks(here);
-  fail_in_step(totals_.step + 1, share.empty() ? of_the_sum : share);
-}
-
-/// "rank 1, TEXT" of the first rank that has a text; empty if none has.
-std::string Trainer::first_of_ranks(const std::string& text_here) const {
-  const std::vector<std::string> texts = comm_.gather(text_here);
-  std::string first;
-  for (std::size_t rank = 0; rank < texts.size() && first.empty(); ++rank)
+  const std::vector<std::string> texts = comm_.gather(here);
+  std::string first = of_the_sum;
+  for (std::size_t rank = texts.size(); rank-- > 0;)
     if (!texts[rank].empty()) first = fmt::format("rank {}, {}", rank, texts[rank]);
   comm_.broadcast(first);
   return first;
@@ -272,17 +272,22 @@ void Trainer::fail_in_step(std::int64_t step, const std::string& reason) const {
                        : fmt::format("the checkpoint of step {} is good", saved_step_));
 }
 
+void Trainer::write_trace() const {
+  if (settings_.run.trace == 0) return;
+  const std::string path = settings_.run.dir + "/" + settings_.run.name + "/trace.json";
+  model_->trace().write(comm_, path);
+  log::say("trace of the first {} step(s): {}", settings_.run.trace, path);
+}
+
 void Trainer::say_where_time_went() const {
   const double total = seconds_now() - seconds_.start;
-  const double rest =
-      total - seconds_.steps - seconds_.validation - seconds_.probe - seconds_.checkpoints;
-  log::say("step {}  tokens {}  FLOP {:.3e}  device-seconds {:.1f}", totals_.step, totals_.tokens,
-           totals_.flops, totals_.seconds);
-  log::say(
-      "where the time went (rank 0, seconds): training {:.1f}, validation {:.1f}, alignment "
-      "{:.1f}, checkpoints {:.1f}, "
-      "start-up and records {:.1f}, total {:.1f}",
-      seconds_.steps, seconds_.validation, seconds_.probe, seconds_.checkpoints, rest, total);
+  log::say("step {}  tokens {}  FLOP {:.3e}  device-seconds {:.1f}", recorded_.step,
+           recorded_.tokens, recorded_.flops, recorded_.seconds);
+  say_times(comm_, *model_,
+            {{"validation", seconds_.validation},
+             {"alignment", seconds_.probe},
+             {"checkpoints", seconds_.checkpoints}},
+            seconds_.steps, total);
 }
 
 }  // namespace dfascale

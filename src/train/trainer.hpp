@@ -10,10 +10,12 @@
 #include "io/checkpoint.hpp"
 #include "train/alignment.hpp"
 #include "train/corpus.hpp"
-#include "train/learner.hpp"
+#include "train/parallel_learner.hpp"
 #include "train/records.hpp"
 #include "train/signals.hpp"
 #include "train/state.hpp"
+#include "train/step_reports.hpp"
+#include "train/stop_vote.hpp"
 
 namespace dfascale {
 
@@ -34,17 +36,17 @@ class Trainer {
   bool is_out_of_time() const;
   void start_records();
   void take_step();
-  void micro_batches(const std::function<void(Tokens inputs, Tokens targets)>& work);
-  /// Mean validation loss in nats if due after this step, else NaN.
-  double validate_if_due();
+  TokenSource tokens_of(std::int64_t step) const;
+  bool validation_is_due() const;
   double validate();
+  void record_steps(const std::vector<StepShare>& steps, double validation_of_last);
+  void validate_and_record();
   void probe_if_due();
   void save();
-  bool stop_asked(bool on_this_rank) const;
-  [[noreturn]] void explain_bad_loss(double loss);
-  [[noreturn]] void explain_bad_gradient(const std::string& of_the_sum);
+  void in_step(std::int64_t step, const std::function<void()>& work);
+  std::string whose_gradient(const std::string& of_the_sum);
   [[noreturn]] void fail_in_step(std::int64_t step, const std::string& reason) const;
-  std::string first_of_ranks(const std::string& text_here) const;
+  void write_trace() const;
   void say_where_time_went() const;
 
   const Session& session_;
@@ -56,13 +58,13 @@ class Trainer {
   Corpus corpus_;
   Records records_;
   CheckpointFolder checkpoints_;
-  Arena arena_;
-  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<ParallelLearner> model_;
   std::unique_ptr<AlignmentProbe> probe_;
-  Batch batch_;
+  StepReports reports_;
+  StopVote vote_;
   std::vector<std::int64_t> validation_steps_;
-  Totals totals_;
-  StepReport report_{};
+  std::int64_t step_ = 0;  ///< updates done on this rank
+  Totals recorded_;        ///< what metrics.csv has; device-seconds on rank 0 only
   double flops_per_token_ = 0;
   Peak peak_;
   double best_validation_;

@@ -308,7 +308,15 @@ def goldens():
         verify("micro-batches do not divide", USAGE, ["golden.h5", "sequences", "3"], "--micro-batches", "3"),
         verify("layout does not divide", USAGE, ["2 sequences", "3 replica"], "--layout", "3x1", ranks=3),
         verify("layout for other ranks", USAGE, ["2x1", "mpirun -n 2"], "--layout", "2x1"),
-        verify("layout with stages", USAGE, ["1x2", "PP"], "--layout", "1x2"),
+        verify("unknown schedule", USAGE, ["1f2b", "unlocked"], "--schedule", "1f2b"),
+        verify("more stages than blocks", USAGE, ["2 blocks", "1 * 3", "head alone"], "--layout", "1x3", ranks=3),
+        verify("split of other blocks", USAGE, ['"1,2"', "3 block(s)"], "--layout", "1x2", "--split", "1,2", ranks=2),
+        verify("split without a block", USAGE, ['"0,2"', "stage 0"], "--layout", "1x2", "--split", "0,2", ranks=2),
+        verify("split is nonsense", USAGE, ['"one,1"', '"one"'], "--layout", "1x2", "--split", "one,1", ranks=2),
+        verify("unlocked backpropagation", USAGE, ["unlocked", "1f1b"], "--layout", "1x2", "--schedule", "unlocked",
+               "--variant", "bp", ranks=2),
+        verify("direct feedback split", USAGE, ["zb-h1", "bp"], "--layout", "1x2", "--schedule", "zb-h1",
+               "--variant", "dfa_ours_block", ranks=2),
         verify("layout is nonsense", USAGE, ["two", "DPxPP"], "--layout", "two"),
     ]
 

@@ -1,0 +1,41 @@
+// How a model is dealt out over ranks: stages, the plan of a step, shards.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "deck/settings.hpp"
+#include "model/shape.hpp"
+#include "model/stage_range.hpp"
+#include "pipeline/plan.hpp"
+#include "train/learner.hpp"
+
+namespace dfascale {
+
+/// What is trained, how, and on which layout.
+struct Training {
+  Shape shape;
+  Rule rule;
+  OptimSettings optim;
+  ParallelSettings parallel;  ///< resolved: dp * pp ranks
+  std::int64_t sequences;     ///< of a micro-batch
+
+  static Training of(const Settings& settings);
+};
+
+/// The stages of a pipeline: as parallel.split says, or balanced by exact FLOPs.  Throws
+/// Error(Exit::usage) for a split that does not give the model's blocks.
+std::vector<StageRange> stage_ranges(const Training& training);
+/// The plan of a step.  Throws Error(Exit::usage) if the schedule does not fit the rule.
+Plan step_plan(const Training& training, const std::vector<StageRange>& ranges);
+/// What each stage is laid out for.
+std::vector<StageLayout> stage_layouts(const Training& training,
+                                       const std::vector<StageRange>& ranges, const Plan& plan);
+/// The same without updates: gradients meet and stay.
+Plan gradients_only(const Plan& plan);
+/// The same within each replica: nothing is summed over replicas.
+Plan own_gradients_only(const Plan& plan);
+/// Which part of the optimiser's state a replica keeps.
+Sharding sharding(const ParallelSettings& parallel, int replica);
+
+}  // namespace dfascale

@@ -1,0 +1,34 @@
+// All ranks stop after the same step, whichever of them was asked to.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "comm/comm.hpp"
+
+namespace dfascale {
+
+class StopVote {
+ public:
+  /// The vote of a step decides so many steps later: with 0 every rank waits for every other at the
+  /// end of a step, with 1 a pipeline's stages may be in different steps.
+  StopVote(const Comm& world, std::size_t steps_later);
+
+  /// Collective, after each step.  Whether to stop now.
+  bool says_stop(bool asked_on_this_rank);
+  /// Collective, after the last step: waits for votes under way.
+  void finish();
+
+ private:
+  struct Vote {
+    std::int64_t asked = 0;
+    Request request;
+  };
+  bool result_of_oldest();
+
+  Comm world_;
+  std::size_t steps_later_;
+  std::deque<Vote> votes_;
+};
+
+}  // namespace dfascale
