@@ -40,6 +40,7 @@ class Run {
   struct Slot {
     bool is_taken = false;
     std::int32_t unreceived = 0;  ///< messages sent from it that are still to be received
+    double left_at = 0;           ///< by its micro-batch
     double free_at = 0;
     bool is_free(double now) const { return !is_taken && unreceived == 0 && free_at <= now; }
   };
@@ -70,6 +71,7 @@ class Run {
   bool act(std::size_t r);
   bool find_slot(const Action& a, std::size_t r);
   bool claim(std::int32_t stage, std::size_t r);
+  std::int32_t best_slot(const Stage& stage, double now) const;
   bool receive(const Action& a, std::size_t r);
   bool meet(std::size_t r);
   void compute(const Action& a, std::size_t r);
@@ -182,31 +184,39 @@ bool Run::find_slot(const Action& a, std::size_t r) {
   return true;
 }
 
-/// As the engine does: the first slot that is free; if none is, the first that only waits for its
-/// messages to be received.  A stage without limit takes a new one instead, but not before all that
-/// others do at this time is done.
+/// As the engine does: a slot that is free; if none is, the one left longest ago of those that only
+/// wait for their messages to be received.  A stage without limit takes a new one instead, but not
+/// before all that others do at this time is done.
 bool Run::claim(std::int32_t s, std::size_t r) {
   Rank& rank = ranks_[r];
   Stage& stage = stages_[static_cast<std::size_t>(s)];
-  const auto number = [&](auto slot) {
-    return static_cast<std::int32_t>(slot - stage.slots.begin());
-  };
   if (stage.wanted < 0) {
-    auto found = std::find_if(stage.slots.begin(), stage.slots.end(),
-                              [&](const Slot& slot) { return slot.is_free(rank.clock); });
-    if (found == stage.slots.end() && stage.limit == unlimited) {
+    stage.wanted = best_slot(stage, rank.clock);
+    if (stage.wanted < 0 && stage.limit == unlimited) {
       rank.has_waited = !rank.has_waited;
       if (rank.has_waited) return queue(r, rank.clock, true), false;
-      found = stage.slots.insert(stage.slots.end(), Slot{});
-    } else if (found == stage.slots.end()) {
-      found = std::find_if(stage.slots.begin(), stage.slots.end(),
-                           [](const Slot& slot) { return !slot.is_taken; });
+      stage.wanted = static_cast<std::int32_t>(stage.slots.size());
+      stage.slots.push_back({});
     }
-    if (found == stage.slots.end()) return false;
-    stage.wanted = number(found);
+    if (stage.wanted < 0) return false;
   }
   rank.has_waited = false;
   return stage.slots[static_cast<std::size_t>(stage.wanted)].unreceived == 0;
+}
+
+std::int32_t Run::best_slot(const Stage& stage, double now) const {
+  const auto number = [&](auto slot) {
+    return static_cast<std::int32_t>(slot - stage.slots.begin());
+  };
+  const auto free = std::find_if(stage.slots.begin(), stage.slots.end(),
+                                 [&](const Slot& slot) { return slot.is_free(now); });
+  if (free != stage.slots.end()) return number(free);
+  if (stage.limit == unlimited) return -1;
+  const auto sooner = [](const Slot& a, const Slot& b) {
+    return std::tie(a.is_taken, a.left_at) < std::tie(b.is_taken, b.left_at);
+  };
+  const auto oldest = std::min_element(stage.slots.begin(), stage.slots.end(), sooner);
+  return oldest->is_taken ? -1 : number(oldest);
 }
 
 void Run::leave_slot(const Action& a, std::size_t r) {
@@ -216,6 +226,7 @@ void Run::leave_slot(const Action& a, std::size_t r) {
   Slot& slot =
       stages_[static_cast<std::size_t>(a.stage)].slots[static_cast<std::size_t>(step.slot[at])];
   slot.is_taken = false;
+  slot.left_at = ranks_[r].clock;
   slot.free_at = std::max(slot.free_at, ranks_[r].clock);
 }
 

@@ -1,4 +1,5 @@
 // Plans of every schedule: what is in them, what memory they take, and that damage is found.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
