@@ -28,7 +28,7 @@ std::size_t place_of(const Results& results, const std::string& name) {
 
 /// Largest learning rate of a run; nothing where metrics.csv has none.
 std::optional<double> peak_learning_rate(const std::string& folder) {
-  CsvReader csv((fs::path(folder) / "metrics.csv").string());
+  CsvReader csv((fs::path(folder) / "metrics.csv").string(), LastLine::may_be_torn);
   const auto column = csv.column("lr");
   double peak = 0;
   while (column && csv.next()) peak = std::max(peak, csv.number(*column).value_or(0));
@@ -69,7 +69,7 @@ Alignment read_alignment(const std::string& folder) {
   const fs::path file = fs::path(folder) / "alignment.csv";
   Alignment series;
   if (!fs::exists(file)) return series;
-  CsvReader csv(file.string());
+  CsvReader csv(file.string(), LastLine::may_be_torn);
   const std::size_t step = csv.required_column("step"), tensor = csv.required_column("tensor"),
                     cosine = csv.required_column("cosine");
   while (csv.next()) {

@@ -32,9 +32,12 @@ int paper_rank(const std::string& name) {
 }  // namespace
 
 std::string display_name(std::string_view method) {
-  if (method == "bp") return "BP";
-  if (method == "dfa") return "DFA";
-  if (method == "shallow") return "Shallow";
+  constexpr std::pair<std::string_view, std::string_view> shown[] = {
+      {"bp", "BP"}, {"dfa", "DFA"}, {"shallow", "Shallow"}};
+  for (const auto& [name, display] : shown) {
+    if (method == name) return std::string(display);
+    if (method == display) return fmt::format("“{}”", method);  // not the method of the line above
+  }
   return std::string(method);
 }
 
@@ -70,9 +73,12 @@ std::string power_of_ten(double log10_value) {
 }
 
 std::string accounting_sentence(const Options& options) {
+  std::string given;
+  for (const auto& [method, factor] : options.factors)
+    given += fmt::format("; by option {}ND for {}", factor, display_name(method));
   switch (options.accounting) {
-    case Accounting::paper: return "paper: C = 6ND for BP, 4ND for DFA, 2ND for shallow";
-    case Accounting::optimistic: return "optimistic: as the paper's, but C = 2ND for DFA";
+    case Accounting::paper: return "paper: C = 6ND for BP, 4ND for DFA, 2ND for shallow" + given;
+    case Accounting::optimistic: return "optimistic: as the paper's, but C = 2ND for DFA" + given;
     case Accounting::exact: return "exact: the FLOP of every matrix product that the method needs";
     case Accounting::seconds: return "seconds: measured device-seconds of training";
   }

@@ -9,7 +9,8 @@
 
 namespace dfascale::fit {
 
-/// bp -> BP, dfa -> DFA, shallow -> Shallow; other names as they are.
+/// bp -> BP, dfa -> DFA, shallow -> Shallow; other names as they are, a method that is itself
+/// called BP in quotation marks.
 std::string display_name(std::string_view method);
 
 /// 0.517, 3.9×10⁴: `digits` significant ones; "–" for nothing.
