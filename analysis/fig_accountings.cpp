@@ -86,7 +86,7 @@ std::string lines_of(const Panel& panel, const std::vector<const Method*>& order
 
 Drawn draw_accountings(const Results& results, const std::filesystem::path& folder) {
   const Options& options = results.options;
-  Panel measured = panel("measured seconds x peak", options, Accounting::seconds);
+  Panel measured = panel("measured seconds × peak FLOP/s", options, Accounting::seconds);
   if (measured.methods.empty()) {
     remove_figure(folder, "accountings");
     return Drawn::nothing_to_show;
@@ -100,13 +100,15 @@ Drawn draw_accountings(const Results& results, const std::filesystem::path& fold
   for (const Panel& p : panels) {
     const std::string lines = lines_of(p, ordered_methods(results), figure, ranges);
     if (!lines.empty())
-      commands += fmt::format("  set title \"{}\" offset 0,-0.6\n  plot {}\n", p.title, lines);
+      commands +=
+          fmt::format("  set title \"{}\" offset 0,-0.6\n  plot {}\n  unset key\n", p.title, lines);
   }
   figure.draw(axes_style());
   figure.draw(fmt::format(
-      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.95 spacing 0.09,0.14\n"
+      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.89 spacing 0.09,0.14\n"
       "  set logscale xy\n  set format x \"10^{{%T}}\"\n  set xlabel \"PF-days\" offset 0,0.5\n"
-      "  set ylabel \"loss [nat/token]\" offset 1,0\n  set key bottom left Left reverse samplen 3\n"
+      "  set ylabel \"loss [nat/token]\" offset 1,0\n  set key at screen 0.5,0.985 center top "
+      "vertical maxrows 2 Left reverse samplen 3\n"
       "  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}",
       ranges.low_x / 1.3, ranges.high_x * 1.3, ranges.low_y * 0.98, ranges.high_y * 1.02,
       tick_command('y', log_ticks(ranges.low_y * 0.98, ranges.high_y * 1.02))));

@@ -72,6 +72,16 @@ std::string power_of_ten(double log10_value) {
   return fmt::format("{:.1f}×10{}", mantissa, superscript(exponent));
 }
 
+std::string short_count(double count) {
+  constexpr std::pair<double, const char*> units[] = {{1e9, " G"}, {1e6, " M"}, {1e3, " k"}};
+  for (const auto& [unit, name] : units)
+    if (count >= 0.9995 * unit) {
+      const double value = count / unit;
+      return fmt::format("{:.{}f}{}", value, value < 9.95 ? 1 : 0, name);
+    }
+  return fmt::format("{:.0f}", count);
+}
+
 std::string accounting_sentence(const Options& options) {
   std::string given;
   for (const auto& [method, factor] : options.factors)
@@ -99,6 +109,13 @@ std::vector<const Method*> ordered_methods(const Results& results) {
     return rank(a) < rank(b);
   });
   return methods;
+}
+
+std::size_t place_of(const Results& results, std::string_view name) {
+  const auto order = ordered_methods(results);
+  const auto at = std::find_if(order.begin(), order.end(),
+                               [&](const Method* method) { return method->name == name; });
+  return static_cast<std::size_t>(at - order.begin());
 }
 
 std::string joined(const std::vector<std::string>& words) {
