@@ -105,7 +105,7 @@ Drawn draw_accountings(const Results& results, const std::filesystem::path& fold
   }
   figure.draw(axes_style());
   figure.draw(fmt::format(
-      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.89 spacing 0.09,0.14\n"
+      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.875 spacing 0.09,0.14\n"
       "  set logscale xy\n  set format x \"10^{{%T}}\"\n  set xlabel \"PF-days\" offset 0,0.5\n"
       "  set ylabel \"loss [nat/token]\" offset 1,0\n  set key at screen 0.5,0.985 center top "
       "vertical maxrows 2 Left reverse samplen 3\n"
