@@ -95,7 +95,6 @@ RunState state_of(const StudyRun& run) {
     const auto reason = divergence(run);
     state.progress = reason ? Progress::diverged : Progress::done;
     state.note = reason.value_or("");
-    state.flops = run.flops;
     if (record.contains("results") && record["results"].contains("val_loss"))
       state.val_loss = record["results"]["val_loss"].get<double>();
   } else if (const auto who = holder(claim_path(run))) {

@@ -98,7 +98,7 @@ void add_study(CLI::App& app, Run& run) {
       "Examples:\n"
       "  dfascale study inputs/quickstart.toml --dry-run\n"
       "  dfascale study inputs/quickstart.toml --set study.workers=1\n"
-      "  sbatch --array=1-4 --wrap 'dfascale study inputs/paper.toml'\n"
+      "  sbatch --array=1-4 --wrap 'dfascale study inputs/cpu-small.toml'\n"
       "Stopped by SIGTERM or SIGINT, the runs write checkpoints and the exit code is 75; the same "
       "command goes on.");
   command->callback([options, &run] { run = [options] { return study(*options); }; });

@@ -60,6 +60,17 @@ TEST(Study, FilesInInputsAreRight) {
   // 5 sizes x 4 rules; one size, 9 + 6 + 9 rates and initial values, 24 ways of DFA.
   EXPECT_EQ(read_study(inputs + "quickstart.toml", {}).runs.size(), 20u);
   EXPECT_EQ(read_study(inputs + "quickstart_sweep.toml", {}).runs.size(), 48u);
+  struct Count {
+    const char* file;
+    std::size_t runs, searches;
+  };
+  // 6 sizes x 4 rules; 17 variants with 2 seeds; 5 sizes x 4 rules.
+  for (const auto& [file, runs, searches] :
+       {Count{"cpu-small.toml", 24, 24}, {"ablations.toml", 34, 17}, {"paper.toml", 20, 20}}) {
+    const Study study = read_study(inputs + file, {});
+    EXPECT_EQ(study.runs.size(), runs) << file;
+    EXPECT_EQ(study.searches.size(), searches) << file;
+  }
 }
 
 TEST(Study, IsTheProductOfSizesRulesAndLists) {
