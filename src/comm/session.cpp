@@ -41,7 +41,9 @@ int run_guarded(const std::function<int()>& body) {
   } catch (const Error& error) {
     return stop(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return stop(Exit::device, "out of host memory");
+    return stop(Exit::device,
+                "out of host memory: use more ranks, a smaller micro-batch or a smaller "
+                "model");
   } catch (const std::exception& error) {
     return stop(Exit::device, error.what());
   }
