@@ -97,6 +97,10 @@ void check_sizes(const Settings& s, Reading& reading) {
                     "data.train = \"\": expected a folder made by `dfascale prepare`, a file, or a "
                     "glob");
   }
+  if (s.run.dir.empty()) {
+    reading.problem(place(reading, "run", "dir"),
+                    "run.dir = \"\": expected a folder, for example \"runs\" or \".\"");
+  }
 }
 
 /// Fits read a rule's cost from the first letters of its method's name: they must not name another

@@ -244,7 +244,7 @@ void add_step(CLI::App& bench, Run& run) {
   command
       ->add_option("--peak-seconds", options->peak_seconds,
                    "For each of the two ways to measure the peak, before and after")
-      ->check(CLI::Range(0.0, 60.0))
+      ->check(between(0.0, 60.0))
       ->capture_default_str();
   command->add_option("--json", options->json, "Also write the figures to this file");
   command->footer(

@@ -14,6 +14,18 @@ namespace dfascale {
 
 /// Upper end of counts on the command line: CLI11 says the range when it refuses a value.
 constexpr std::int64_t most_counted = 1'000'000'000;
+/// Seeds, as the deck's run.seed.
+constexpr std::int64_t largest_seed = 1'000'000'000'000'000'000;
+
+/// CLI::Range for real numbers, which would let nan pass.
+inline CLI::Validator between(double least, double most) {
+  const CLI::Range range(least, most);
+  return {[range](std::string& text) {
+            const bool is_nan = text.find_first_of("nN") != std::string::npos;
+            return is_nan ? "Value " + text + " is not a number" : range(text);
+          },
+          range.get_description()};
+}
 
 /// The chosen subcommand: returns the exit code, throws Error.
 using Run = std::function<int()>;

@@ -38,7 +38,9 @@ std::string checkpoint_at(const std::string& where) {
 
 bool is_checkpoint(const std::string& where) {
   std::error_code ignored;
-  if (fs::is_directory(where, ignored)) return true;
+  const fs::path path = where;
+  if (fs::is_directory(path, ignored) || path.extension() == ".h5" || path.filename() == "latest")
+    return true;
   char start[4] = {};
   std::ifstream(where, std::ios::binary).read(start, sizeof start);
   return std::string_view(start, sizeof start) == "\x89HDF";

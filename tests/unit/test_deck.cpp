@@ -228,6 +228,7 @@ TEST(Suggest, CountsEditsAndFindsTheNearest) {
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3);
   EXPECT_EQ(edit_distance("", "abc"), 3);
   EXPECT_EQ(nearest("lerning_rate", {"learning_rate", "floor"}), "learning_rate");
+  EXPECT_EQ(nearest("DFA", {"bp", "dfa"}), "dfa");
   EXPECT_EQ(nearest("elephant", {"width", "heads"}), "");
 }
 
