@@ -19,6 +19,7 @@ constexpr std::int64_t most_counted = 1'000'000'000;
 using Run = std::function<int()>;
 
 void add_bench(CLI::App& app, Run& run);
+void add_checkpoint(CLI::App& app, Run& run);
 void add_deck(CLI::App& app, Run& run);
 void add_eval(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
