@@ -47,13 +47,14 @@ struct ParallelSettings {
   std::int64_t micro_batches;  ///< micro-batches per step and replica
 };
 
-enum class Restart { automatic, required, never, path };
+enum class Restart { automatic, required, never, step, path };
 
 struct RunSettings {
   std::string name, method, dir;
   std::uint64_t seed;
   Restart restart;
-  std::string restart_path;  ///< only for Restart::path
+  std::int64_t restart_step;  ///< only for Restart::step
+  std::string restart_path;   ///< only for Restart::path
   std::int64_t checkpoint_steps, keep, keep_every, validate_points, alignment_steps;
   double peak_seconds;  ///< 0: not measured
   double walltime;      ///< seconds; 0: none

@@ -71,7 +71,6 @@ std::vector<std::int64_t> CheckpointFolder::steps() const {
   return found;
 }
 
-// As the first rank sees them: another node may see the folder a moment later.
 std::vector<std::int64_t> CheckpointFolder::agreed_steps() const {
   std::string list;
   on_first(ranks_, exit_code, [&] {

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from program import Checks, Program, corpus, deck, work_folder, write
-from runs import arrays, checkpoint, same_state
+from runs import arrays, checkpoint, same_state, untimed
 
 STEPS, HALF = 10, 5
 CHECKPOINT, USAGE = 4, 2
@@ -166,6 +166,16 @@ def test_import(program, work, checks):
     checks.that(code == CHECKPOINT and "/adam/m/" in said and "missing" in said, "verify: moments are missing")
 
 
+def test_restart_at_step(program, work, checks):
+    """An earlier step of one's own run: what came later is set aside, and comes again."""
+    shutil.copytree(work / "runs/bp", work / "runs/back", symlinks=True)
+    train(program, work, "back", f"run.restart={HALF}")
+    last = checkpoint(work / "runs/back", STEPS)
+    checks.that(last.with_name(last.name + ".abandoned").exists(), "restart at a step: the later checkpoint is set aside")
+    checks.that(same_state(last, checkpoint(work / "runs/bp", STEPS)) and untimed(work / "runs/back") == untimed(work / "runs/bp"),
+                "restart at a step: the same bits and metrics again")
+
+
 def refused(program, work, checks, what, code, words, *arguments):
     found, said = answer(program, work, "convert", *arguments)
     checks.that(found == code and all(word in said for word in words), f"{what}: exit code {found}, {said.strip()}")
@@ -218,7 +228,7 @@ def main():
         write(work / "deck.toml", deck())
         train(program, work, "bp")
         train(program, work, "shallow", "rule.name=shallow")
-        for test in (test_list, test_verify, test_diff, test_export, test_import, test_bad_files):
+        for test in (test_list, test_verify, test_diff, test_export, test_import, test_restart_at_step, test_bad_files):
             test(program, work, checks)
     return checks.exit_code()
 
