@@ -31,6 +31,7 @@ inline CLI::Validator between(double least, double most) {
 using Run = std::function<int()>;
 
 void add_bench(CLI::App& app, Run& run);
+void add_checkpoint(CLI::App& app, Run& run);
 void add_deck(CLI::App& app, Run& run);
 void add_eval(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);

@@ -256,6 +256,9 @@ def checkpoints():
     return [
         train("required, none there", CHECKPOINT, ["required", "runs/new", "no good checkpoint"],
               "run.name=new", "run.restart=required", makes=new),
+        train("step of no checkpoint", CHECKPOINT, ["run.restart", '"7"', "steps 5, 10"], again, "run.restart=7"),
+        train("step where there is none", CHECKPOINT, ["run.restart", "runs/new", "no checkpoints"], "run.name=new",
+              "run.restart=7", makes=new),
         train("path of no checkpoint", CHECKPOINT, ["runs/no.h5", "no such checkpoint"], "run.name=new",
               "run.restart=runs/no.h5", makes=new),
         train("path of a folder", CHECKPOINT, ["runs/good", "folder", "latest"], "run.name=new",
@@ -276,7 +279,7 @@ def checkpoints():
               "run.restart=runs/dfa/checkpoints/latest", "run.name=new", "rule.name=dfa", "rule.feedback_scale=2",
               makes=new),
         train("checkpoint of another seed", CHECKPOINT, ["another run", "run.seed"], *from_good, "run.seed=2", makes=new),
-        train("checkpoint of other data", CHECKPOINT, ["other data"], *from_good, "data.train=cases/other-data",
+        train("checkpoint of other data", CHECKPOINT, ["other data", "cases/other-data"], *from_good, "data.train=cases/other-data",
               setup=other_data, makes=new),
         train("own run, other model", CHECKPOINT, ["another run", "model.width"], again, "model.width=32"),
         train("own run, smaller budget", CHECKPOINT, ["step 10", "optim.tokens = 320"], again, "optim.tokens=320"),

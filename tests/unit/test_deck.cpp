@@ -143,6 +143,12 @@ TEST(Deck, RestartIsAWordOrAPath) {
   const Settings s = parse("", {"run.restart=./old/ckpt.h5"});
   EXPECT_EQ(s.run.restart, Restart::path);
   EXPECT_EQ(s.run.restart_path, "./old/ckpt.h5");
+  for (const Settings& at : {parse("", {"run.restart=1200"}), parse("[run]\nrestart = 1200"),
+                             parse("[run]\nrestart = \"1200\"")}) {
+    EXPECT_EQ(at.run.restart, Restart::step);
+    EXPECT_EQ(at.run.restart_step, 1200);
+    EXPECT_EQ(parse(show_deck(at)).run.restart_step, 1200);
+  }
 }
 
 TEST(Deck, ShownDeckReadsBackTheSame) {
