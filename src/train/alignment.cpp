@@ -26,7 +26,7 @@ class ProbeStage final : public TakerStage {
  public:
   ProbeStage(Arena& arena, const Device& on, const Comm& ties, GradientTaker& taker,
              StepContext& context)
-      : TakerStage(on, taker, context), shared_(arena, on, ties, taker.table()) {}
+      : TakerStage(on, taker, context), shared_(arena, on, &ties, taker.table()) {}
 
   void reduce() override {}
   void send_tied(int to_rank) override { shared_.send(to_rank, taker_.gradients(), {}, what); }

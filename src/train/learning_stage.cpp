@@ -20,7 +20,7 @@ LearningStage::LearningStage(Arena& arena, const Grid& grid, const Comm& ties, L
       learner_(learner),
       sums_(grid.replicas, learner.table(), learner.taker().stage().rule,
             learner.taker().stage().range, bucket_bytes(parallel), learner.cuts()),
-      shared_(arena, learner.device(), ties, learner.table()),
+      shared_(arena, learner.device(), &ties, learner.table()),
       clip_(optim.clip),
       is_sharded_(parallel.zero > 0 && grid.dp > 1) {}
 

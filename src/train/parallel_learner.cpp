@@ -152,7 +152,6 @@ double ParallelLearner::gradient_square() const {
 std::vector<MemoryRow> ParallelLearner::planned_memory(const Training& training, int place) {
   const Device on;
   Gemm gemm(on);
-  const Comm nobody;
   Arena counting;
   std::vector<MemoryRow> sum;
   const auto add = [&](const MemoryRow& row) {
@@ -170,7 +169,7 @@ std::vector<MemoryRow> ParallelLearner::planned_memory(const Training& training,
                           layouts[s], sharding(training.parallel, 0));
     for (const MemoryRow& row : learner.memory()) add(row);
     const std::int64_t before = counting.bytes();
-    const SharedMatrix exchange(counting, on, nobody, learner.table());
+    const SharedMatrix exchange(counting, on, nullptr, learner.table());
     if (counting.bytes() > before) add({"exchange of a tied matrix", counting.bytes() - before});
   }
   return sum;

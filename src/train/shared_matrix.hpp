@@ -14,8 +14,9 @@ namespace dfascale {
 
 class SharedMatrix {
  public:
-  /// Lays out its buffers, if the stage holds a shared matrix.
-  SharedMatrix(Arena& arena, const Device& on, const Comm& ties, const ParameterTable& table);
+  /// Lays out its buffers, if the stage holds a shared matrix.  Without ranks (null) that is all it
+  /// can do.
+  SharedMatrix(Arena& arena, const Device& on, const Comm* ties, const ParameterTable& table);
 
   /// Floats at the beginning of the trained buffers that must be complete, and summed over
   /// replicas, before a part is sent or received.
@@ -31,7 +32,7 @@ class SharedMatrix {
 
  private:
   const Device& on_;
-  const Comm& ties_;
+  const Comm* ties_;
   Parameter shared_{};
   std::int64_t complete_floats_ = 0;
   Vec outbox_, inbox_;

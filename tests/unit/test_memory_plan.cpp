@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/support/small_model.hpp"
+#include "train/parallel_learner.hpp"
 
 namespace dfascale::test {
 namespace {
@@ -14,8 +15,10 @@ constexpr std::int64_t sequences = 4;
 Shape of_layers(std::int64_t layers) { return {layers, 64, 4, 32, 200, true, Activation::relu}; }
 
 std::int64_t planned(const std::string& what, std::int64_t layers, const Rule& rule) {
-  const std::vector<MemoryRow> rows = planned_memory(
-      of_layers(layers), rule, plain_adamw(), whole_model_layout(of_layers(layers), sequences));
+  Training training{of_layers(layers), rule, plain_adamw(), {}, sequences};
+  training.parallel.dp = training.parallel.pp = training.parallel.micro_batches = 1;
+  training.parallel.schedule = "1f1b";
+  const std::vector<MemoryRow> rows = ParallelLearner::planned_memory(training, 0);
   const auto row = std::ranges::find(rows, what, &MemoryRow::what);
   EXPECT_NE(row, rows.end()) << what;
   return row == rows.end() ? 0 : row->bytes;
