@@ -56,7 +56,7 @@ struct Ties {
 
 struct Plan {
   std::string schedule;
-  std::int32_t micro_batches;         ///< M, of each replica and step
+  std::int32_t micro_batches = 0;     ///< M, of each replica and step
   std::vector<std::int32_t> rank_of;  ///< by stage
   std::vector<StageRole> roles;       ///< by stage
   Ties ties;
