@@ -9,9 +9,9 @@ namespace {
 
 using namespace dfascale;
 
-constexpr void (*subcommands[])(CLI::App&, Run&) = {add_prepare, add_train,  add_study,
-                                                    add_eval,    add_sample, add_inspect,
-                                                    add_verify,  add_bench,  add_deck};
+constexpr void (*subcommands[])(CLI::App&, Run&) = {add_prepare, add_train,   add_study, add_eval,
+                                                    add_sample,  add_inspect, add_plan,  add_verify,
+                                                    add_bench,   add_deck};
 
 constexpr const char* about =
     "How well do credit-assignment rules other than backpropagation scale?\n"
