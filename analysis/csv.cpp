@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -20,6 +21,30 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+/// Place of the comma that ends the first field, or the size; commas within quotes are text.
+std::size_t field_end(std::string_view rest) {
+  const std::size_t begin = rest.find_first_not_of(" \t");
+  if (begin == rest.npos || rest[begin] != '"') return std::min(rest.find(','), rest.size());
+  std::size_t quote = rest.find('"', begin + 1);
+  while (quote != rest.npos && rest.substr(quote + 1).starts_with('"'))
+    quote = rest.find('"', quote + 2);
+  return quote == rest.npos ? rest.size() : std::min(rest.find(',', quote), rest.size());
+}
+
+/// The beginning of what a file holds, fit for one line on a terminal, whatever the file is.
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 120;
+  std::string out(text.substr(0, most));
+  for (char& c : out)
+    if (std::iscntrl(static_cast<unsigned char>(c))) c = '?';
+  return text.size() > most ? out + "..." : out;
+}
+
+std::string_view unquoted(std::string_view field) {
+  if (field.size() < 2 || field.front() != '"' || field.back() != '"') return field;
+  return trimmed(field.substr(1, field.size() - 2));
+}
+
 }  // namespace
 
 std::optional<double> parse_number(std::string_view text) {
@@ -33,7 +58,8 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
-CsvReader::CsvReader(const std::string& path) : path_(path), buffer_(1 << 20) {
+CsvReader::CsvReader(const std::string& path, LastLine last_line)
+    : path_(path), last_line_(last_line), buffer_(1 << 20) {
   file_.rdbuf()->pubsetbuf(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
   if (!std::filesystem::is_directory(path)) file_.open(path);
   if (!file_.is_open())
@@ -56,16 +82,18 @@ bool CsvReader::read_line() {
 void CsvReader::split() {
   fields_.clear();
   std::string_view rest = line_;
-  for (std::size_t comma = rest.find(','); comma != rest.npos; comma = rest.find(',')) {
-    fields_.push_back(trimmed(rest.substr(0, comma)));
+  std::size_t comma = field_end(rest);
+  for (; comma < rest.size(); comma = field_end(rest)) {
+    fields_.push_back(unquoted(trimmed(rest.substr(0, comma))));
     rest.remove_prefix(comma + 1);
   }
-  fields_.push_back(trimmed(rest));
+  fields_.push_back(unquoted(trimmed(rest)));
 }
 
 bool CsvReader::next() {
   if (!read_line()) return false;
   split();
+  if (may_be_cut() && fields_.size() < header_.size()) return false;
   if (fields_.size() != header_.size())
     throw InputError("bad_row", fmt::format("{}: {} fields, but the header has {}", place(),
                                             fields_.size(), header_.size()));
@@ -75,21 +103,25 @@ bool CsvReader::next() {
 std::optional<std::size_t> CsvReader::column(std::string_view name) const {
   const auto found = std::find(header_.begin(), header_.end(), name);
   if (found == header_.end()) return std::nullopt;
+  if (std::find(found + 1, header_.end(), name) != header_.end())
+    throw InputError("bad_row", fmt::format("{}: the header names column \"{}\" twice; rename one",
+                                            path_, name));
   return static_cast<std::size_t>(found - header_.begin());
 }
 
 std::size_t CsvReader::required_column(std::string_view name) const {
   if (const auto found = column(name)) return *found;
-  throw InputError("missing_column", fmt::format("{}: no column \"{}\"; the header is \"{}\"",
-                                                 path_, name, fmt::join(header_, ",")));
+  throw InputError("missing_column",
+                   fmt::format("{}: no column \"{}\"; the header is \"{}\"", path_, name,
+                               shown(fmt::format("{}", fmt::join(header_, ",")))));
 }
 
 std::optional<double> CsvReader::number(std::size_t column) const {
   const std::string_view text = fields_[column];
   if (text.empty()) return std::nullopt;
   if (const auto value = parse_number(text)) return value;
-  throw InputError("bad_number",
-                   fmt::format("{}: {} = \"{}\" is not a number", place(), header_[column], text));
+  throw InputError("bad_number", fmt::format("{}: {} = \"{}\" is not a number", place(),
+                                             header_[column], shown(text)));
 }
 
 std::string CsvReader::place() const { return fmt::format("{}:{}", path_, line_number_); }

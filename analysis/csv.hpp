@@ -1,5 +1,5 @@
-// A comma-separated file with a header, read line by line: fields trimmed, `#` lines skipped, no
-// quoting.
+// A comma-separated file with a header, read line by line: fields trimmed, `#` lines skipped,
+// quotes around a field taken off.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,26 @@
 
 namespace dfascale::fit {
 
+/// Whether a program may have died in the middle of the last row; then a last line without newline
+/// and with too few fields is no row.
+enum class LastLine { complete, may_be_torn };
+
 /// Reads one row at a time; every mistake is an InputError that names FILE:LINE.
 class CsvReader {
  public:
   /// Opens the file and reads its header (codes no_such_file, empty_file).
-  explicit CsvReader(const std::string& path);
+  explicit CsvReader(const std::string& path, LastLine last_line = LastLine::complete);
 
-  /// Index of a column of the header, or nothing.
+  /// Index of a column of the header, or nothing; twice there is a bad_row.
   std::optional<std::size_t> column(std::string_view name) const;
   /// Same, but the file must have it (code missing_column).
   std::size_t required_column(std::string_view name) const;
 
   /// Moves to the next row; false at the end.  A wrong number of fields is a bad_row.
   bool next();
+
+  /// Whether this row may have been cut short: its last field may lack digits.
+  bool may_be_cut() const { return last_line_ == LastLine::may_be_torn && file_.eof(); }
 
   /// Text of a field of this row.
   std::string_view text(std::size_t column) const { return fields_[column]; }
@@ -32,13 +39,14 @@ class CsvReader {
 
   /// FILE:LINE of this row.
   std::string place() const;
-  const std::string& path() const { return path_; }
+  std::size_t column_count() const { return header_.size(); }
 
  private:
   bool read_line();
   void split();
 
   std::string path_;
+  LastLine last_line_;
   std::vector<char> buffer_;
   std::ifstream file_;
   std::string line_;

@@ -18,8 +18,10 @@ struct Panel {
   std::vector<Method> methods;  ///< x in ln FLOP
 };
 
-/// Runs with device-seconds turned into FLOP by the peak of their device; empty if any lacks one.
+/// Runs with device-seconds turned into FLOP by the peak of their device; empty if any lacks one,
+/// as all of a long CSV file do.
 std::vector<InputRun> seconds_as_flop(const Options& options) {
+  if (!options.csv_files.empty()) return {};
   std::vector<InputRun> runs = read_inputs(options);
   for (InputRun& run : runs) {
     if (!run.peak_flops) return {};
@@ -83,29 +85,30 @@ std::string lines_of(const Panel& panel, const std::vector<const Method*>& order
 }  // namespace
 
 Drawn draw_accountings(const Results& results, const std::filesystem::path& folder) {
-  const std::vector<Panel> panels = [&] {
-    std::vector<Panel> list;
-    list.push_back(panel("paper: 6ND, 4ND, 2ND", results.options, Accounting::paper));
-    list.push_back(panel("optimistic: 2ND for DFA", results.options, Accounting::optimistic));
-    list.push_back(panel("exact FLOP", results.options, Accounting::exact));
-    list.push_back(panel("measured seconds x peak", results.options, Accounting::seconds));
-    return list;
-  }();
-  if (panels.back().methods.empty() || panels[2].methods.empty()) {
+  const Options& options = results.options;
+  Panel measured = panel("measured seconds × peak FLOP/s", options, Accounting::seconds);
+  if (measured.methods.empty()) {
     remove_figure(folder, "accountings");
     return Drawn::nothing_to_show;
   }
+  const Panel panels[] = {panel("paper: 6ND, 4ND, 2ND", options, Accounting::paper),
+                          panel("optimistic: 2ND for DFA", options, Accounting::optimistic),
+                          panel("exact FLOP", options, Accounting::exact), std::move(measured)};
   Figure figure("accountings", 700);
   Ranges ranges;
   std::string commands;
-  for (const Panel& p : panels)
-    commands += fmt::format("  set title \"{}\" offset 0,-0.6\n  plot {}\n", p.title,
-                            lines_of(p, ordered_methods(results), figure, ranges));
+  for (const Panel& p : panels) {
+    const std::string lines = lines_of(p, ordered_methods(results), figure, ranges);
+    if (!lines.empty())
+      commands +=
+          fmt::format("  set title \"{}\" offset 0,-0.6\n  plot {}\n  unset key\n", p.title, lines);
+  }
   figure.draw(axes_style());
   figure.draw(fmt::format(
-      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.95 spacing 0.09,0.14\n"
+      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.875 spacing 0.09,0.14\n"
       "  set logscale xy\n  set format x \"10^{{%T}}\"\n  set xlabel \"PF-days\" offset 0,0.5\n"
-      "  set ylabel \"loss [nat/token]\" offset 1,0\n  set key bottom left Left reverse samplen 3\n"
+      "  set ylabel \"loss [nat/token]\" offset 1,0\n  set key at screen 0.5,0.985 center top "
+      "vertical maxrows 2 Left reverse samplen 3\n"
       "  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}",
       ranges.low_x / 1.3, ranges.high_x * 1.3, ranges.low_y * 0.98, ranges.high_y * 1.02,
       tick_command('y', log_ticks(ranges.low_y * 0.98, ranges.high_y * 1.02))));

@@ -32,7 +32,7 @@ class FrontierFigure {
     figure_.draw(fmt::format(
         "  set logscale xy\n  set format x \"10^{{%T}}\"\n"
         "  set xlabel \"compute C [{}]\"\n  set ylabel \"{} loss [nat/token]\"\n"
-        "  set key tmargin center horizontal Left reverse samplen 3.5 maxcols 2 width -7 spacing "
+        "  set key tmargin center horizontal Left reverse samplen 3.5 maxcols 2 width -11 spacing "
         "1.2\n"
         "  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}  plot {}\n",
         compute_unit_name(results_),
@@ -91,12 +91,12 @@ class FrontierFigure {
                      escaped(display_name(method.name)) + law_text(method)));
   }
 
-  /// ": L = (C / C_c)^alpha" with the numbers of the power fit, for the key.
+  /// ": (C / C_c)^alpha" with the numbers of the power fit, for the key.
   std::string law_text(const Method& method) const {
     const Curve& curve = method.fits.power.curve;
     const auto log_C_c = log10_C_c(curve, results_.compute_unit());
     if (!method.fits.power.has_curve() || !log_C_c) return "";
-    return fmt::format(": L = (C / {})^{{{}}}", power_of_ten(*log_C_c), fixed(curve.alpha, 3));
+    return fmt::format(": (C / {})^{{{}}}", power_of_ten(*log_C_c), fixed(curve.alpha, 3));
   }
 
   bool offset_is_used(const Method& method) const {
@@ -123,7 +123,7 @@ class FrontierFigure {
     const double last = points.back().x + results_.options.horizon * std::log(10.0);
     const Curve& curve = method.fits.offset.curve;
     add_curve(curve, points.front().x, last, look.colour, 1,
-              fmt::format("title '{}: L = {} + (C/C_c)^{{{}}}'", escaped(display_name(method.name)),
+              fmt::format("title '{}: {} + (C / C_c)^{{{}}}'", escaped(display_name(method.name)),
                           fixed(curve.E, 2), fixed(curve.alpha, 3)));
   }
 

@@ -48,31 +48,29 @@ std::vector<std::string> rows_of(const Scenario& s) {
   return rows;
 }
 
-std::size_t place_of(const Results& results, const std::string& name) {
-  const auto methods = ordered_methods(results);
-  const auto at = std::find_if(methods.begin(), methods.end(),
-                               [&](const Method* m) { return m->name == name; });
-  return static_cast<std::size_t>(at - methods.begin());
-}
-
 std::string labels(const std::vector<const Comparison*>& ours) {
+  constexpr std::size_t most = 4;  // lines that fit above the curves
+  const bool too_many = ours.size() > most;
+  const std::size_t named = too_many ? most - 1 : ours.size();
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < named; ++i)
+    lines.push_back(
+        escaped(display_name(ours[i]->method)) +
+        (ours[i]->confidence ? fmt::format(" (confidence {:.2f})", *ours[i]->confidence) : ""));
+  if (too_many) lines.push_back(fmt::format("and {} more", ours.size() - named));
   std::string text;
-  double height = 1.22;
-  for (const Comparison* c : ours) {
-    text += fmt::format(
-        "  set label '{}{}' at 0.98,{:.2f} right font \",13\"\n", escaped(display_name(c->method)),
-        c->confidence ? fmt::format(" (confidence {:.2f})", *c->confidence) : "", height);
-    height -= 0.1;
+  double height = 1.4;
+  for (const std::string& line : lines) {
+    text += fmt::format("  set label '{}' at 0.98,{:.2f} right font \",12\"\n", line, height);
+    height -= 0.13;
   }
   return text;
 }
 
-/// The methods of a panel for its key.
+/// The method of a panel for its key; several are named above the lines.
 std::string names(const std::vector<const Comparison*>& ours) {
-  std::vector<std::string> list;
-  list.reserve(ours.size());
-  for (const Comparison* c : ours) list.push_back(escaped(display_name(c->method)));
-  return list.empty() ? "method" : joined(list);
+  if (ours.size() == 1) return escaped(display_name(ours.front()->method));
+  return ours.empty() ? "method" : "methods";
 }
 
 /// One panel: shaded between the lines in the better one's colour where it is our outcome.
@@ -114,7 +112,7 @@ Drawn draw_outcomes(const Results& results, const std::filesystem::path& folder)
   std::string commands = fmt::format(
       "  set multiplot layout 2,2 title '{}' font \",14\" margins 0.06,0.98,0.08,0.86 "
       "spacing 0.07,0.15\n"
-      "  unset tics\n  set border 3 lc rgb \"#444444\"\n  set xrange [0:1]\n  set yrange [0:1.3]\n"
+      "  unset tics\n  set border 3 lc rgb \"#444444\"\n  set xrange [0:1]\n  set yrange [0:1.5]\n"
       "  set key bottom left Left reverse samplen 3.5\n"
       "  set xlabel \"ln compute\" offset 0,0.6\n  set ylabel \"ln loss\" offset 1,0\n",
       caption(results));

@@ -21,7 +21,8 @@ Drawn draw_break_even(const Results& results, const std::filesystem::path& folde
 
 /// The frontiers under the four accountings, seconds as FLOP by the measured peak.
 Drawn draw_accountings(const Results& results, const std::filesystem::path& folder);
-/// Final loss against learning rate, where a method and size has three rates or more.
+/// Final loss against learning rate, where a method and size has three rates or more: a panel for
+/// each method.
 Drawn draw_learning_rates(const Results& results, const std::filesystem::path& folder);
 /// Cosine of the rule's gradient with backpropagation's over training, the largest run of each
 /// method.

@@ -248,6 +248,14 @@ Json comparison_json(const Comparison& c) {
   return json;
 }
 
+/// A name as a field of a CSV file; quoted only where it must be.
+std::string csv_field(const std::string& name) {
+  if (name.find_first_of(",\"#\n\r") == std::string::npos) return name;
+  std::string text = "\"";
+  for (const char c : name) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return text + "\"";
+}
+
 }  // namespace
 
 std::string fit_json(const Results& results) {
@@ -275,9 +283,9 @@ std::string frontier_csv(const Results& results) {
     const Frontier& f = method.fits.frontier;
     for (std::size_t i = 0; i < f.points.size(); ++i) {
       const FrontierPoint& p = f.points[i];
-      text +=
-          fmt::format("{},{},{},{:.12g},{:.12g},{:d}\n", method.name, p.owner->name,
-                      p.owner->params, std::exp(p.x), std::exp(p.y), i >= f.first && i < f.last);
+      text += fmt::format("{},{},{},{:.12g},{:.12g},{:d}\n", csv_field(method.name),
+                          csv_field(p.owner->name), p.owner->params, std::exp(p.x), std::exp(p.y),
+                          i >= f.first && i < f.last);
     }
   }
   return text;

@@ -22,6 +22,10 @@ using Column = std::optional<std::size_t>;
 /// Where tokens, cost and loss stand in a file.
 struct Columns {
   Column tokens, cost, loss;
+
+  bool has(std::size_t column) const {
+    return tokens == column || cost == column || loss == column;
+  }
 };
 
 InputRow read_row(const CsvReader& csv, const Columns& columns) {
@@ -142,9 +146,12 @@ void read_folder(const fs::path& folder, const Options& options, Collection& col
                                  "them in its run.json",
                                  folder.string(), head.name, head.method));
   run = std::move(head);
-  CsvReader csv((folder / "metrics.csv").string());
+  CsvReader csv((folder / "metrics.csv").string(), LastLine::may_be_torn);
   const Columns columns = folder_columns(csv, options);
-  while (csv.next()) run.rows.push_back(read_row(csv, columns));
+  while (csv.next()) {
+    if (csv.may_be_cut() && columns.has(csv.column_count() - 1)) break;
+    run.rows.push_back(read_row(csv, columns));
+  }
 }
 
 /// The folder itself, or its immediate sub-folders that are run folders, by name.

@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iostream>
+#include <cmath>
 
 namespace dfascale::fit {
 namespace {
@@ -44,6 +44,17 @@ std::vector<std::string> allowed(const std::map<std::string, Enum>& words) {
   return names;
 }
 
+/// Numbers from low to high; nan is none of them.
+CLI::Validator within(double low, double high) {
+  return {[low, high](const std::string& text) {
+            double value = 0;
+            if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high)
+              return std::string();
+            return fmt::format("{} is not a number from {} to {}", text, low, high);
+          },
+          fmt::format("{} to {}", low, high)};
+}
+
 void add_inputs(CLI::App& app, Options& o, Texts& t) {
   app.add_option("RUNS", o.run_folders, "run folders, or folders of run folders");
   app.add_option("--csv", o.csv_files, "long CSV file (repeatable)")->allow_extra_args(false);
@@ -65,7 +76,9 @@ void add_bootstrap(CLI::App& app, Options& o, Texts& t) {
   app.add_option("--bootstrap", o.bootstrap, "replicates; 0: none")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
-  app.add_option("--seed", o.seed, "random seed")->capture_default_str();
+  app.add_option("--seed", o.seed, "random seed")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--bootstrap-kind", t.kind, "what is resampled")
       ->check(CLI::IsMember(allowed(kinds)))
       ->capture_default_str();
@@ -87,7 +100,7 @@ void add_numbers(CLI::App& app, Options& o) {
   };
   const double big = 1e6;
   for (const Number& n : {
-           Number{"--bin", &o.bin, 1e-6, 10, "bin width in ln C"},
+           Number{"--bin", &o.bin, 1e-3, 10, "bin width in ln C"},
            Number{"--h", &o.h, 1e-6, 100, "smoothing half width in ln C"},
            Number{"--warmup-frac", &o.warmup_frac, 0, 1, "share of a run's tokens left out"},
            Number{"--edge-keep", &o.edge_keep, 0, big, "ln C kept beyond a change of owner"},
@@ -101,9 +114,7 @@ void add_numbers(CLI::App& app, Options& o) {
            Number{"--curved", &o.curved, 0, 1, "rmse ratio below which a frontier is curved"},
            Number{"--run-sd", &o.run_sd, 0, big, "run-to-run sd of ln L where not measured"},
        })
-    app.add_option(n.name, *n.value, n.text)
-        ->check(CLI::Range(n.low, n.high))
-        ->capture_default_str();
+    app.add_option(n.name, *n.value, n.text)->check(within(n.low, n.high))->capture_default_str();
   app.add_option("--min-points", o.min_points, "least points of a power fit")
       ->check(CLI::Range(2, 1000000))
       ->capture_default_str();
@@ -119,7 +130,8 @@ std::pair<std::string, double> parse_factor(const std::string& text) {
   const std::size_t equals = text.rfind('=');
   double factor = 0;
   if (equals == std::string::npos || equals == 0 ||
-      !CLI::detail::lexical_cast(text.substr(equals + 1), factor) || !(factor > 0))
+      !CLI::detail::lexical_cast(text.substr(equals + 1), factor) || !(factor > 0) ||
+      !std::isfinite(factor))
     throw CLI::ValidationError(
         "--factor", fmt::format("{}: expected METHOD=FACTOR with a factor above 0, for example "
                                 "dfa=4",

@@ -48,7 +48,8 @@ void print_summary(const Results& results) {
   }
   for (const Comparison& c : results.comparisons) fmt::print("{}\n", plain_sentence(results, c));
   if (!results.warnings.empty())
-    fmt::print("{} warnings, see report.md\n", results.warnings.size());
+    fmt::print("{} warning{}, see report.md\n", results.warnings.size(),
+               results.warnings.size() == 1 ? "" : "s");
   fmt::print("results in {}\n", results.options.out);
 }
 

@@ -4,8 +4,25 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 namespace dfascale::fit {
+namespace {
+
+/// A method that was asked for but has no run, and factors that have no effect.
+void warn_of_unused(const std::vector<InputRun>& runs, const Options& options, Warnings& warnings) {
+  std::set<std::string> names(options.methods.begin(), options.methods.end());
+  const bool by_factor =
+      options.accounting == Accounting::paper || options.accounting == Accounting::optimistic;
+  for (const auto& [method, factor] : options.factors) {
+    if (by_factor) names.insert(method);
+    else warnings.push_back({"factor_unused", method, "", {}});
+  }
+  for (const InputRun& run : runs) names.erase(run.method);
+  for (const std::string& name : names) warnings.push_back({"method_not_found", name, "", {}});
+}
+
+}  // namespace
 
 bool Results::any_fit() const {
   return std::any_of(methods.begin(), methods.end(),
@@ -25,7 +42,9 @@ const Bootstrap& Results::bootstrap_of(const Method& method) const {
 Results analyse(const Options& options) {
   Results results;
   results.options = options;
-  const std::vector<Run> runs = clean_runs(read_inputs(options), options, results.warnings);
+  std::vector<InputRun> inputs = read_inputs(options);
+  warn_of_unused(inputs, options, results.warnings);
+  const std::vector<Run> runs = clean_runs(std::move(inputs), options, results.warnings);
   results.methods = fit_methods(runs, options, results.warnings);
   for (const Method& method : results.methods)
     results.bootstraps.push_back(bootstrap(method, options));

@@ -1,6 +1,7 @@
 // Bins, and the weights of the local line at grid centres and at the bins themselves.
 #include "analysis/smooth.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -35,11 +36,11 @@ struct Stencil {
 
 /// Tricube weights n (1 - |u|^3)^3, u = (x - g) / h, of the bins with |u| < 1.
 Stencil tricube(const std::vector<Bin>& bins, double g, double h) {
-  Stencil stencil{bins.size(), {}};
-  for (std::size_t j = 0; j < bins.size(); ++j) {
-    const double u = std::abs(bins[j].x - g) / h;
-    if (!(u < 1)) continue;
-    if (stencil.weights.empty()) stencil.first = j;
+  const auto near = std::upper_bound(bins.begin(), bins.end(), g - h,
+                                     [](double x, const Bin& bin) { return x < bin.x; });
+  Stencil stencil{static_cast<std::size_t>(near - bins.begin()), {}};
+  for (std::size_t j = stencil.first; j < bins.size() && bins[j].x < g + h; ++j) {
+    const double u = std::min(std::abs(bins[j].x - g) / h, 1.0);  // the sum above rounds
     const double t = 1 - u * u * u;
     stencil.weights.push_back(bins[j].count * t * t * t);
   }

@@ -32,9 +32,12 @@ int paper_rank(const std::string& name) {
 }  // namespace
 
 std::string display_name(std::string_view method) {
-  if (method == "bp") return "BP";
-  if (method == "dfa") return "DFA";
-  if (method == "shallow") return "Shallow";
+  constexpr std::pair<std::string_view, std::string_view> shown[] = {
+      {"bp", "BP"}, {"dfa", "DFA"}, {"shallow", "Shallow"}};
+  for (const auto& [name, display] : shown) {
+    if (method == name) return std::string(display);
+    if (method == display) return fmt::format("“{}”", method);  // not the method of the line above
+  }
   return std::string(method);
 }
 
@@ -69,10 +72,23 @@ std::string power_of_ten(double log10_value) {
   return fmt::format("{:.1f}×10{}", mantissa, superscript(exponent));
 }
 
+std::string short_count(double count) {
+  constexpr std::pair<double, const char*> units[] = {{1e9, " G"}, {1e6, " M"}, {1e3, " k"}};
+  for (const auto& [unit, name] : units)
+    if (count >= 0.9995 * unit) {
+      const double value = count / unit;
+      return fmt::format("{:.{}f}{}", value, value < 9.95 ? 1 : 0, name);
+    }
+  return fmt::format("{:.0f}", count);
+}
+
 std::string accounting_sentence(const Options& options) {
+  std::string given;
+  for (const auto& [method, factor] : options.factors)
+    given += fmt::format("; by option {}ND for {}", factor, display_name(method));
   switch (options.accounting) {
-    case Accounting::paper: return "paper: C = 6ND for BP, 4ND for DFA, 2ND for shallow";
-    case Accounting::optimistic: return "optimistic: as the paper's, but C = 2ND for DFA";
+    case Accounting::paper: return "paper: C = 6ND for BP, 4ND for DFA, 2ND for shallow" + given;
+    case Accounting::optimistic: return "optimistic: as the paper's, but C = 2ND for DFA" + given;
     case Accounting::exact: return "exact: the FLOP of every matrix product that the method needs";
     case Accounting::seconds: return "seconds: measured device-seconds of training";
   }
@@ -93,6 +109,13 @@ std::vector<const Method*> ordered_methods(const Results& results) {
     return rank(a) < rank(b);
   });
   return methods;
+}
+
+std::size_t place_of(const Results& results, std::string_view name) {
+  const auto order = ordered_methods(results);
+  const auto at = std::find_if(order.begin(), order.end(),
+                               [&](const Method* method) { return method->name == name; });
+  return static_cast<std::size_t>(at - order.begin());
 }
 
 std::string joined(const std::vector<std::string>& words) {

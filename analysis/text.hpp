@@ -9,7 +9,8 @@
 
 namespace dfascale::fit {
 
-/// bp -> BP, dfa -> DFA, shallow -> Shallow; other names as they are.
+/// bp -> BP, dfa -> DFA, shallow -> Shallow; other names as they are, a method that is itself
+/// called BP in quotation marks.
 std::string display_name(std::string_view method);
 
 /// 0.517, 3.9×10⁴: `digits` significant ones; "–" for nothing.
@@ -18,6 +19,8 @@ std::string pretty(const std::optional<double>& value, int digits = 3);
 std::string fixed(const std::optional<double>& value, int decimals);
 /// "−0.0705 (−0.0712 to −0.0698)".
 std::string fixed_with(double value, const std::optional<Interval>& interval, int decimals);
+/// 270 k, 1.3 M, 57 M, 1.2 G.
+std::string short_count(double count);
 /// 10^x as 3.9×10⁴, for any x; plain where that is readable.
 std::string power_of_ten(double log10_value);
 
@@ -28,6 +31,8 @@ std::string compute_unit_name(const Results& results);
 
 /// The methods, the reference first, then the paper's, then the others by name.
 std::vector<const Method*> ordered_methods(const Results& results);
+/// Place of a method in that order: its look in every figure.
+std::size_t place_of(const Results& results, std::string_view name);
 std::string joined(const std::vector<std::string>& words);
 
 }  // namespace dfascale::fit

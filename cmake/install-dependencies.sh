@@ -8,7 +8,7 @@ packages=(
   openmpi-bin libopenmpi-dev libhdf5-openmpi-dev hdf5-tools
   libtrilinos-kokkos-dev libdnnl-dev libtomlplusplus-dev libcli11-dev
   libfmt-dev libspdlog-dev nlohmann-json3-dev librandom123-dev
-  libsentencepiece-dev zlib1g-dev libzstd-dev
+  libsentencepiece-dev zlib1g-dev libzstd-dev libssl-dev
   libeigen3-dev libceres-dev gnuplot-nox
   libgtest-dev libbenchmark-dev
   python3 ca-certificates
@@ -30,7 +30,7 @@ install-dependencies.sh: this system has no apt-get; install these yourself.
 
 Spack:
   spack install cmake ninja openmpi hdf5+mpi kokkos+serial onednn cli11 fmt spdlog nlohmann-json random123 \\
-    sentencepiece zlib zstd eigen ceres-solver gnuplot googletest benchmark
+    sentencepiece zlib zstd openssl eigen ceres-solver gnuplot googletest benchmark
   and toml++ 3 (headers, with its pkg-config file) from https://github.com/marzer/tomlplusplus
 Modules on clusters are usually called:
   gcc (12 or newer), cmake (3.25 or newer), ninja, openmpi, hdf5 (parallel), kokkos, onednn, eigen, gnuplot

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A sweep's results as Markdown: a table per method, best first, and the best of each rule.
+"""A sweep's results as Markdown: a table per rule and size, best first, of a study's searches or else of its runs.
 
     jobs/sweep_table.py STUDY_FOLDER > docs/quickstart_sweep.md
 """
@@ -21,10 +21,12 @@ def deck_values(path):
 
 
 def runs_of(folder):
-    for record in sorted(folder.glob("runs/*/run.json")):
+    records = sorted(folder.glob("search/*/run.json")) or sorted(folder.glob("runs/*/run.json"))
+    for record in records:
         run = json.loads(record.read_text())
         deck = deck_values(record.parent / "deck.toml")
-        loss = run.get("results", {}).get("val_loss") if run["outcome"] == "done" else None
+        is_good = run["outcome"] == "done" and not (record.parent / "diverged.txt").exists()
+        loss = run.get("results", {}).get("val_loss") if is_good else None
         rule = deck["name"]  # of [rule], which comes before [run]
         if deck.get("train_projector") == "true":
             rule += ", projector trained"
@@ -39,7 +41,7 @@ def main():
         groups.setdefault((rule, size), []).append((loss is None, loss, deck))
     if not groups:
         sys.exit(f"{folder}: no runs; expected the folder of a study, with runs/NAME/run.json")
-    print("# The quickstart's sweep\n")
+    print(f"# {folder.name.replace('_', ' ').capitalize()}: what was tried\n")
     print(f"Written by `jobs/sweep_table.py` from the runs of `inputs/{folder.name}.toml`; do not edit. Validation loss "
           "in nats at the end of each run, best first.")
     for (rule, size), runs in sorted(groups.items()):
@@ -49,7 +51,7 @@ def main():
         print(f"\n## {rule}: {size}, {tokens:,} tokens\n")
         print("| " + " | ".join(keys) + " | loss |\n|" + "---|" * (len(keys) + 1))
         for failed, loss, deck in runs:
-            print("| " + " | ".join(deck[key] for key in keys) + f" | {'not done' if failed else f'{loss:.4f}'} |")
+            print("| " + " | ".join(deck[key] for key in keys) + f" | {'diverged or not done' if failed else f'{loss:.4f}'} |")
 
 
 if __name__ == "__main__":

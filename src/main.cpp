@@ -9,9 +9,9 @@ namespace {
 
 using namespace dfascale;
 
-constexpr void (*subcommands[])(CLI::App&, Run&) = {add_prepare, add_train,   add_study, add_eval,
-                                                    add_sample,  add_inspect, add_plan,  add_verify,
-                                                    add_bench,   add_deck};
+constexpr void (*subcommands[])(CLI::App&, Run&) = {
+    add_prepare, add_train,  add_study, add_eval,       add_sample, add_inspect,
+    add_plan,    add_verify, add_bench, add_checkpoint, add_deck};
 
 constexpr const char* about =
     "How well do credit-assignment rules other than backpropagation scale?\n"
@@ -23,7 +23,7 @@ constexpr const char* examples = R"(Examples:
   dfascale deck                                        what can be set, and the defaults
   dfascale deck inputs/tiny.toml --set rule.name=dfa   check a deck, print it in full
 
-Exit codes: 0 done, 2 command line or deck, 3 data, 4 checkpoint, 5 numerical failure,
+Exit codes: 0 done, 1 checkpoints differ (checkpoint diff), 2 command line or deck, 3 data, 4 checkpoint, 5 numerical failure,
 6 device, MPI or library failure, 75 stopped by a signal with a checkpoint written.)";
 
 /// --help and --version leave with 0, mistakes with 2, said by one rank.

@@ -46,7 +46,10 @@ int run_guarded(const std::function<int()>& body) {
   } catch (const Error& error) {
     return stop(error, own_name());
   } catch (const std::bad_alloc&) {
-    return stop(Error(Exit::device, "out of host memory"), own_name());
+    return stop(Error(Exit::device,
+                      "out of host memory: use more ranks, a smaller micro-batch or a smaller "
+                      "model"),
+                own_name());
   } catch (const std::exception& error) {
     return stop(Error(Exit::device, error.what()), own_name());
   }

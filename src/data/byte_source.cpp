@@ -2,7 +2,6 @@
 // Zstandard by libzstd.
 #include "data/byte_source.hpp"
 
-#include <sys/stat.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -98,10 +97,6 @@ std::unique_ptr<Unpacker> unpacker_for(const std::string& path, const char* star
 ByteSource::ByteSource(const std::string& path)
     : path_(path), file_(std::fopen(path.c_str(), "rb")), block_(block_bytes) {
   if (!file_) fail(Exit::data, "cannot read {}", system_reason(path));
-  struct stat status {};
-  if (::fstat(fileno(file_.get()), &status) == 0 && S_ISDIR(status.st_mode))
-    fail(Exit::data, "{}: a folder; expected a text file, give its files instead ({}/*.txt)", path,
-         path);
   if (refill()) unpacker_ = unpacker_for(path, block_.data(), filled_);
 }
 

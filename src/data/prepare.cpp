@@ -3,6 +3,7 @@
 #include "data/prepare.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -65,9 +66,12 @@ void check(const PrepareOptions& options) {
          "--vocab {}: expected a number of tokens from {} (bytes and marks) to {} (they are stored "
          "as uint16)",
          options.vocab, smallest_vocab, largest_vocab);
+  std::error_code ignored;  // a file that is not there is named when it is opened
   for (const std::string& file : options.train)
-    if (std::find(options.valid.begin(), options.valid.end(), file) != options.valid.end())
-      fail(Exit::usage, "{}: given as training and as validation text; take one of the two", file);
+    for (const std::string& other : options.valid)
+      if (file == other || std::filesystem::equivalent(file, other, ignored))
+        fail(Exit::usage, "{}: given as training and as validation text; take one of the two",
+             file);
 }
 
 /// Packed text grows about threefold or fourfold; the size of the sample need not be exact.

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t chunk_bytes = std::size_t{1} << 20;
 constexpr std::size_t longest_line = 4 * chunk_bytes;  // of text; a longer one is cut between words
+constexpr std::size_t longest_json = 64 * chunk_bytes;  // a line, which cannot be cut
+constexpr const char* too_long = "longer than 64 MiB";
 
 /// After the last newline, or npos.
 std::size_t after_last_line(const std::string& text) {
@@ -106,6 +108,15 @@ TextLayout layout_of(const std::string& path) {
 ChunkReader::ChunkReader(std::vector<std::string> files) : files_(std::move(files)) {
   for (const std::string& file : files_) {
     std::error_code problem;
+    const auto status = std::filesystem::status(file, problem);
+    if (std::filesystem::is_directory(status))
+      fail(Exit::data, "{}: a folder; expected a text file, give its files instead ({}/*.txt)",
+           file, file);
+    if (std::filesystem::is_other(status))
+      fail(Exit::data,
+           "{}: a pipe or device; text is read twice, for the tokenizer and for the tokens: write "
+           "it to a file first",
+           file);
     const auto bytes = std::filesystem::file_size(file, problem);
     if (problem) fail(Exit::data, "cannot read {}: {}", file, problem.message());
     bytes_total_ += static_cast<std::int64_t>(bytes);
@@ -131,7 +142,11 @@ std::size_t ChunkReader::cut(TextLayout layout) const {
   if (waiting_.size() < chunk_bytes) return 0;
   const std::size_t line = after_last_line(waiting_);
   if (line != std::string::npos) return line;
-  if (layout == TextLayout::json_lines || waiting_.size() < longest_line) return 0;
+  if (layout == TextLayout::json_lines) {
+    if (waiting_.size() > longest_json) fail_line(place_, place_.line, too_long);
+    return 0;
+  }
+  if (waiting_.size() < longest_line) return 0;
   const std::size_t word = before_last_spaces(waiting_);
   return word != std::string::npos ? word : whole_characters(waiting_);
 }

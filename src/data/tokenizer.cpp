@@ -3,6 +3,7 @@
 
 #include <sentencepiece_processor.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -79,6 +80,10 @@ bool pieces_cross_words(const sentencepiece::SentencePieceProcessor& processor) 
 }
 
 std::string bytes_of_file(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    fail(Exit::data, "{}: a folder; expected a SentencePiece model, such as {}/tokenizer.model",
+         path, path);
   std::ifstream in(path, std::ios::binary);
   if (!in) fail(Exit::data, "cannot read the tokenizer {}", system_reason(path));
   return {std::istreambuf_iterator<char>(in), {}};

@@ -97,6 +97,10 @@ void check_sizes(const Settings& s, Reading& reading) {
                     "data.train = \"\": expected a folder made by `dfascale prepare`, a file, or a "
                     "glob");
   }
+  if (s.run.dir.empty()) {
+    reading.problem(place(reading, "run", "dir"),
+                    "run.dir = \"\": expected a folder, for example \"runs\" or \".\"");
+  }
 }
 
 /// Fits read a rule's cost from the first letters of its method's name: they must not name another
@@ -149,7 +153,14 @@ void check_together(const Settings& settings, Reading& reading) {
 }
 
 void resolve_layout(Settings& s, std::int64_t ranks) {
-  if (s.parallel.dp == 0) s.parallel.dp = ranks / s.parallel.pp;
+  if (s.parallel.dp == 0) {
+    if (ranks % s.parallel.pp != 0)
+      fail(Exit::usage,
+           "parallel.pp = {}: needs a multiple of {} ranks, but {} started: launch {} (mpirun -n "
+           "{}), or a multiple",
+           s.parallel.pp, s.parallel.pp, ranks, s.parallel.pp, s.parallel.pp);
+    s.parallel.dp = ranks / s.parallel.pp;
+  }
   if (s.parallel.dp * s.parallel.pp != ranks) {
     fail(Exit::usage,
          "parallel.dp * parallel.pp = {} * {} needs {} ranks, but {} started: launch that many "

@@ -54,7 +54,7 @@ bool is_name(std::string_view text) {
 }
 
 bool is_restart(std::string_view text) {
-  return text == "auto" || text == "required" || text == "never" ||
+  return text == "auto" || text == "required" || text == "never" || step_from_text(text) ||
          text.find('/') != std::string_view::npos;
 }
 
@@ -93,6 +93,7 @@ std::optional<Value> from_number(const Key& key, const Value& written) {
       return std::nullopt;
     case Kind::real:
     case Kind::seconds: return Value(number);
+    case Kind::restart: return whole ? from_text(key, std::to_string(*whole)) : std::nullopt;
     default: return std::nullopt;
   }
 }
@@ -116,6 +117,14 @@ std::optional<std::int64_t> count_from_text(std::string_view text) {
     return std::nullopt;
   }
   return whole_from_real(*number * unit);
+}
+
+std::optional<std::int64_t> step_from_text(std::string_view text) {
+  std::int64_t step = 0;
+  const char* end = text.data() + text.size();
+  const auto [last, reason] = std::from_chars(text.data(), end, step);
+  if (reason != std::errc{} || last != end || step < 0) return std::nullopt;
+  return step;
 }
 
 std::optional<double> seconds_from_text(std::string_view text) {

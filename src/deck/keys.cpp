@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "deck/reading.hpp"
 #include "deck/words.hpp"
 #include "pipeline/schedules.hpp"
 
@@ -57,6 +58,7 @@ Value read_restart(const Settings& s) {
     case Restart::automatic: return std::string("auto");
     case Restart::required: return std::string("required");
     case Restart::never: return std::string("never");
+    case Restart::step: return std::to_string(s.run.restart_step);
     case Restart::path: break;
   }
   return s.run.restart_path;
@@ -64,10 +66,13 @@ Value read_restart(const Settings& s) {
 
 void write_restart(Settings& s, const Value& value) {
   const std::string& text = std::get<std::string>(value);
+  const std::optional<std::int64_t> step = step_from_text(text);
   s.run.restart = text == "auto"       ? Restart::automatic
                   : text == "required" ? Restart::required
                   : text == "never"    ? Restart::never
+                  : step               ? Restart::step
                                        : Restart::path;
+  s.run.restart_step = step.value_or(0);
   s.run.restart_path = s.run.restart == Restart::path ? text : "";
 }
 
@@ -229,7 +234,7 @@ void run_keys(Table& t) {
   t.derived("rule.name, with a suffix for each key of [rule] that is changed");
   t.text("dir", Kind::text, MEMBER(run.dir), "runs", "Folder that holds the run folders.");
   t.whole("seed", MEMBER(run.seed), 1, from_to(0, largest_count), "", "Seed of initial values, feedback and sample order.");
-  t.text("restart", Kind::restart, {read_restart, write_restart}, "auto", "Where to start: auto (the newest good checkpoint, if any), required (fail without one), never, or the path of a checkpoint.");
+  t.text("restart", Kind::restart, {read_restart, write_restart}, "auto", "Where to start: auto (the newest good checkpoint, if any), required (fail without one), never, the step of one of its checkpoints, or the path of any.");
   t.whole("checkpoint_steps", MEMBER(run.checkpoint_steps), 0, from_to(0, 1e15), "steps", "Steps between checkpoints; 0: only at the end.");
   t.whole("keep", MEMBER(run.keep), 2, from_to(1, 1e6), "checkpoints", "Newest checkpoints that stay.");
   t.whole("keep_every", MEMBER(run.keep_every), 0, from_to(0, 1e15), "checkpoints", "Every so many checkpoints one stays for good; 0: none.");

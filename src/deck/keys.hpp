@@ -26,7 +26,7 @@ enum class Kind {
   word,     ///< one of a set of words
   text,     ///< any text
   name,     ///< letters, digits and . _ + -, so that it can name a folder
-  restart,  ///< auto, required, never, or a path
+  restart,  ///< auto, required, never, a step, or a path
 };
 
 /// What numbers are allowed: least <= value <= most, without an end that is `open`.

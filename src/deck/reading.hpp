@@ -39,6 +39,8 @@ std::optional<Value> convert(const Key& key, const Value& written);
 std::optional<std::int64_t> count_from_text(std::string_view text);
 /// "2h30m", "12:00:00": seconds.
 std::optional<double> seconds_from_text(std::string_view text);
+/// "100": a step's number.
+std::optional<std::int64_t> step_from_text(std::string_view text);
 
 /// Defaults that depend on other keys, then the rules that tie keys together.
 void derive_defaults(Settings& settings, const Reading& reading);

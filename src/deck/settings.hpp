@@ -52,13 +52,14 @@ struct ParallelSettings {
   double bucket_mib;           ///< gradients summed over replicas at once
 };
 
-enum class Restart { automatic, required, never, path };
+enum class Restart { automatic, required, never, step, path };
 
 struct RunSettings {
   std::string name, method, dir;
   std::uint64_t seed;
   Restart restart;
-  std::string restart_path;  ///< only for Restart::path
+  std::int64_t restart_step;  ///< only for Restart::step
+  std::string restart_path;   ///< only for Restart::path
   std::int64_t checkpoint_steps, keep, keep_every, validate_points, alignment_steps;
   std::int64_t trace;   ///< steps; 0: none
   double peak_seconds;  ///< 0: not measured

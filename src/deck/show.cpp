@@ -66,7 +66,7 @@ std::string kind_text(Kind kind) {
     case Kind::word: return "one of";
     case Kind::text: return "text";
     case Kind::name: return "letters, digits and . _ + -, not beginning with a dot";
-    case Kind::restart: return "auto, required, never, or a path (with a / in it)";
+    case Kind::restart: return "auto, required, never, a step, or a path (with a / in it)";
   }
   return "";
 }

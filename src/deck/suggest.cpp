@@ -1,7 +1,9 @@
 #include "deck/suggest.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <limits>
+#include <string>
 
 namespace dfascale {
 
@@ -23,10 +25,12 @@ int edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string_view nearest(std::string_view typed, const std::vector<std::string_view>& known) {
+  std::string lower(typed);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
   std::string_view best;
   int best_distance = std::numeric_limits<int>::max();
   for (const std::string_view word : known) {
-    const int distance = edit_distance(typed, word);
+    const int distance = edit_distance(lower, word);
     const int tolerated = std::max(1, static_cast<int>(word.size()) / 3);
     if (distance <= tolerated && distance < best_distance) {
       best = word;

@@ -73,12 +73,13 @@ class CheckpointFolder {
   std::string path_of(std::int64_t step) const;
   /// Steps that have a file, ascending; broken ones included.
   std::vector<std::int64_t> steps() const;
+  /// Collective.  The same as the first rank sees them: another node may see a file later.
+  std::vector<std::int64_t> agreed_steps() const;
   /// Collective.  After a restart from an older checkpoint: the newer ones belong to an abandoned
   /// future and are set aside as NAME.abandoned, so that no restart takes them.
   void abandon_after(std::int64_t step) const;
 
  private:
-  std::vector<std::int64_t> agreed_steps() const;
   void prune(std::int64_t newest) const;
 
   std::string folder_;

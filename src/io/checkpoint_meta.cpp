@@ -1,5 +1,7 @@
 #include "io/checkpoint_meta.hpp"
 
+#include <charconv>
+
 namespace dfascale {
 
 namespace {
@@ -65,6 +67,50 @@ CheckpointMeta read_meta(const Hdf5File& file) {
   each_member(meta, Reader{file});
   meta.deck = whole_text(file, "/meta/deck");
   meta.more = whole_text(file, "/meta/more");
+  return meta;
+}
+
+namespace {
+
+std::string text_of(const std::string& text) { return text; }
+std::string text_of(double number) { return fmt::format("{:.17g}", number); }
+template <class Integer>
+std::string text_of(Integer number) {
+  return fmt::format("{}", number);
+}
+
+// The whole text must be the number.
+template <class Number>
+bool take(const std::string& text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, number);
+  return result.ec == std::errc{} && result.ptr == end;
+}
+bool take(const std::string& text, std::string& member) {
+  member = text;
+  return true;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> texts_of(const CheckpointMeta& meta) {
+  std::map<std::string, std::string> texts = {{"deck", meta.deck}, {"more", meta.more}};
+  each_member(meta, [&](const char* name, const auto& value) { texts[name] = text_of(value); });
+  return texts;
+}
+
+CheckpointMeta meta_from(const std::map<std::string, std::string>& texts,
+                         const std::string& where) {
+  CheckpointMeta meta;
+  const auto visit = [&](const char* name, auto& member) {
+    const auto found = texts.find(name);
+    if (found == texts.end()) fail(Exit::checkpoint, "{}: {} is missing", where, name);
+    if (!take(found->second, member))
+      fail(Exit::checkpoint, "{}: {} = \"{}\" is not a number", where, name, found->second);
+  };
+  each_member(meta, visit);
+  visit("deck", meta.deck);
+  visit("more", meta.more);
   return meta;
 }
 

@@ -61,18 +61,28 @@ void make_folder(const std::string& path) {
   if (reason) fail(Exit::checkpoint, "cannot make the folder {}: {}", path, reason.message());
 }
 
+NewFile::NewFile(std::string path)
+    : path_(std::move(path)),
+      temporary_(path_ + ".tmp"),
+      file_(open_file(temporary_, O_WRONLY | O_CREAT | O_TRUNC, "make")) {}
+
+NewFile::~NewFile() {
+  if (!completed_) ::unlink(temporary_.c_str());
+}
+
+void NewFile::write(std::string_view bytes) { write_all(file_.number(), bytes, temporary_); }
+
+void NewFile::complete() {
+  if (::fsync(file_.number()) != 0) cannot("flush", temporary_);
+  rename_over(temporary_, path_);
+  completed_ = true;
+  flush_to_disk(folder_of(path_));
+}
+
 void write_atomically(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp";
-  try {
-    const FileDescriptor file = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "make");
-    write_all(file.number(), text, temporary);
-    if (::fsync(file.number()) != 0) cannot("flush", temporary);
-  } catch (const Error&) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  rename_over(temporary, path);
-  flush_to_disk(folder_of(path));
+  NewFile file(path);
+  file.write(text);
+  file.complete();
 }
 
 std::string read_text(const std::string& path) {

@@ -26,6 +26,25 @@ class FileDescriptor {
   int number_ = -1;
 };
 
+/// A file written piece by piece under a temporary name (PATH.tmp).  It has its own name only once
+/// it is complete and on disk; what was not completed is removed.
+class NewFile {
+ public:
+  explicit NewFile(std::string path);
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  void write(std::string_view bytes);
+  /// Flushes to disk and renames, replacing what had the name.
+  void complete();
+
+ private:
+  std::string path_, temporary_;
+  FileDescriptor file_;
+  bool completed_ = false;
+};
+
 void make_folder(const std::string& path);
 /// The file has the old content or the new one, never a part, whenever the machine stops.
 void write_atomically(const std::string& path, const std::string& text);

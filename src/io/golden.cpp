@@ -1,5 +1,7 @@
 #include "io/golden.hpp"
 
+#include <filesystem>
+
 #include "base/error.hpp"
 #include "io/hdf5.hpp"
 
@@ -215,6 +217,9 @@ const std::string& GoldenVariant::option(const std::string& key) const {
 }
 
 Golden read_golden(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    fail(exit_code, "{}: a folder; expected a golden file, such as {}/NAME.h5", path, path);
   const Hdf5File file = Hdf5File::open(path, exit_code);
   Golden golden;
   golden.path = path;

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
+#include <string>
 
 #include "kernels/device.hpp"
 #include "kernels/span.hpp"
@@ -56,11 +58,17 @@ class Arena {
 };
 
 /// Makes a T whose constructor lays itself out in the arena: once to count, once with addresses.
+/// Throws std::logic_error where the two differ, as a layout that looks at addresses would.
 template <class T, class... Args>
 std::unique_ptr<T> make_in(Arena& arena, Args&&... args) {
   { const T counted(arena, args...); }
+  const std::int64_t counted = arena.bytes();
   arena.commit();
-  return std::make_unique<T>(arena, args...);
+  auto made = std::make_unique<T>(arena, args...);
+  if (arena.bytes() != counted)
+    throw std::logic_error("arena: " + std::to_string(counted) + " bytes counted, " +
+                           std::to_string(arena.bytes()) + " laid out");
+  return made;
 }
 
 }  // namespace dfascale

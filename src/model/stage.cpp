@@ -1,6 +1,7 @@
 #include "model/stage.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/embed.hpp"
 
@@ -50,7 +51,7 @@ Slot Stage::lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_
   Slot slot;
   if (range.has_embedding || range.has_head) slot.micro_batch = MicroBatch(arena, shape, sequences);
   slot.x = arena.mat(R, D);
-  BlockActivations frozen;
+  std::optional<BlockActivations> frozen;  // one for all: nothing of theirs is read again
   for (std::int64_t l = range.first; l < range.end; ++l) {
     Block block{};
     block.shape = shape;
@@ -60,8 +61,8 @@ Slot Stage::lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_
     if (trains_block(rule, l, shape.layers)) {
       block.act = BlockActivations::lay_out(arena, shape, sequences);
     } else {
-      if (!frozen.y) frozen = BlockActivations::lay_out(arena, shape, sequences);
-      block.act = frozen;
+      if (!frozen) frozen = BlockActivations::lay_out(arena, shape, sequences);
+      block.act = *frozen;
     }
     slot.blocks.push_back(block);
   }

@@ -11,8 +11,19 @@
 
 namespace dfascale {
 
-/// A key's values; more than one makes an axis of the study's grid.
-using Choices = std::map<const Key*, std::vector<Given>>;
+/// What becomes of a key's values.
+enum class Use {
+  each,  ///< a run for each of them
+  best,  ///< they are searched, and the runs take the best
+};
+
+struct Choice {
+  std::vector<Given> values;
+  Use use = Use::each;
+};
+
+/// A key's values; more than one makes an axis of the study's grid, or of a search.
+using Choices = std::map<const Key*, Choice>;
 
 /// A [[size]] or [[rule]]: its keys, and for rules what differs at single sizes.
 struct Part {
@@ -25,6 +36,7 @@ struct Part {
 struct StudyText {
   std::string name, dir;
   std::int64_t workers = 0;
+  double search_share = 0.25;  ///< of a run's tokens, for the runs of a search
   Choices base, overrides;
   std::vector<Part> sizes, rules;
 };

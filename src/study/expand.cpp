@@ -1,6 +1,7 @@
-// A study's choices into runs: the product of sizes, rules and all lists, each with a name that
-// says what it is.
+// A study's choices into runs and searches: the product of sizes, rules and all lists, each with a
+// name that says what it is.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -9,6 +10,7 @@
 #include "deck/deck.hpp"
 #include "deck/take.hpp"
 #include "study/choices.hpp"
+#include "study/marks.hpp"
 #include "study/study.hpp"
 #include "train/corpus.hpp"
 #include "train/learner.hpp"
@@ -18,55 +20,114 @@ namespace {
 
 /// `last` wins over `first`.
 Choices over(Choices first, const Choices& last) {
-  for (const auto& [key, values] : last) first[key] = values;
+  for (const auto& [key, choice] : last) first[key] = choice;
   return first;
 }
 
-/// "-lr0.003" for optim.learning_rate = 0.003: what tells two runs of a grid apart.
-std::string mark(const Key& key, const Value& value) {
-  constexpr std::pair<std::string_view, std::string_view> short_names[] = {
-      {"optim.learning_rate", "lr"},
-      {"model.init_std", "std"},
-      {"run.seed", "s"},
-      {"rule.feedback_scale", "scale"},
-      {"rule.block_lr_multiplier", "blocklr"}};
-  std::string name(key.name);
-  for (const auto& [path, brief] : short_names)
-    if (path == key.path()) name = brief;
-  std::string text = "-" + name;
-  for (const char c : to_toml(value)) {
-    if (std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '+') text += c;
-  }
-  return text;
+bool is_searched(const Choice& choice) {
+  return choice.use == Use::best && choice.values.size() > 1;
 }
 
-/// The run that takes the choices with these numbers, key by key.
-StudyRun run_of(const std::string& file, const std::string& size, const Choices& choices,
-                std::int64_t number, const std::string& dir) {
-  Reading reading{file, {}, {}};
-  std::string marks;
+/// One combination of the grid's values; of searched keys the first value stands for what will be
+/// found.
+struct Picked {
+  Reading reading;
+  std::string marks, marks_but_seed;
+  std::vector<const Key*> searched;
+};
+
+/// The combination with this number, key by key.
+Picked pick(const std::string& file, const Choices& choices, std::int64_t number) {
+  Picked picked{{file, {}, {}}, "", "", {}};
   for (const Key& key : deck_keys()) {
     const auto found = choices.find(&key);
-    if (found == choices.end() || found->second.empty()) continue;
-    const auto count = static_cast<std::int64_t>(found->second.size());
-    const Given& given = found->second[static_cast<std::size_t>(number % count)];
+    if (found == choices.end() || found->second.values.empty()) continue;
+    const std::vector<Given>& values = found->second.values;
+    if (is_searched(found->second)) {
+      picked.searched.push_back(&key);
+      picked.reading.given[&key] = values.front();
+      continue;
+    }
+    const auto count = static_cast<std::int64_t>(values.size());
+    const Given& given = values[static_cast<std::size_t>(number % count)];
     number /= count;
-    reading.given[&key] = given;
+    picked.reading.given[&key] = given;
     const bool is_in_method = key.section == "rule" && !choices.contains(find_key("run", "method"));
-    if (count > 1 && !is_in_method) marks += mark(key, given.value);
+    if (count == 1 || is_in_method) continue;
+    picked.marks += mark(key, given.value);
+    if (key.path() != "run.seed") picked.marks_but_seed += mark(key, given.value);
   }
-  StudyRun run{size, settle(reading), 0};
+  return picked;
+}
+
+/// The run of a combination, in a folder of the study.
+StudyRun run_of(const std::string& size, Reading reading, const std::string& marks,
+                const std::string& dir) {
+  StudyRun run{size, settle(reading), 0, 0, {}};
   RunSettings& named = run.settings.run;
   named.name = named.method + "-" + size + marks;
-  named.dir = dir + "/runs";
+  named.dir = dir;
   if (run.settings.parallel.dp == 0) run.settings.parallel.dp = 1;  // a run is one process
   return run;
 }
 
+/// A search's axis, with every value tried for a mistake.
+SearchAxis axis_of(const Picked& picked, const Key& key, const std::vector<Given>& values) {
+  SearchAxis axis{&key, {}};
+  for (const Given& given : values) {
+    Reading one = picked.reading;
+    one.given[&key] = given;
+    settle(one);
+    if (std::ranges::find(axis.values, given.value) != axis.values.end())
+      fail(Exit::usage, "{}: {}: {} is there twice", given.place, key.path(), to_toml(given.value));
+    axis.values.push_back(given.value);
+  }
+  if (key.kind == Kind::real) std::ranges::sort(axis.values);
+  return axis;
+}
+
+Search search_of(const StudyText& text, const std::string& size, const Picked& picked,
+                 const Choices& choices) {
+  const bool names_method = picked.reading.given.contains(find_key("run", "method"));
+  Search search;
+  for (const Key* key : picked.searched) {
+    const std::vector<Given>& values = choices.at(key).values;
+    if (key->section == "rule" && !names_method)
+      fail(Exit::usage,
+           "{}: {} is searched, so the method's name must not follow from it: set run.method",
+           values.front().place, key->path());
+    search.axes.push_back(axis_of(picked, *key, values));
+  }
+  search.base = run_of(size, picked.reading, picked.marks_but_seed, text.dir + "/search");
+  search.name = search.base.name();
+  OptimSettings& optim = search.base.settings.optim;
+  const auto share = [&](std::int64_t tokens) -> std::int64_t {
+    return std::llround(static_cast<double>(tokens) * text.search_share);
+  };
+  optim.tokens = std::max(search.base.settings.step_tokens(), share(optim.tokens));
+  optim.warmup_tokens = std::min(optim.tokens, share(optim.warmup_tokens));
+  return search;
+}
+
+/// Adds the run, and its search unless a run with another seed has added that already.
+void add_run(Study& study, const StudyText& text, const std::string& size, const Picked& picked,
+             const Choices& choices) {
+  StudyRun run = run_of(size, picked.reading, picked.marks, study.runs_folder());
+  if (!picked.searched.empty()) {
+    Search search = search_of(text, size, picked, choices);
+    const auto known = std::ranges::find_if(
+        study.searches, [&](const Search& one) { return one.name == search.name; });
+    run.search = static_cast<std::size_t>(known - study.searches.begin());
+    if (known == study.searches.end()) study.searches.push_back(std::move(search));
+  }
+  study.runs.push_back(std::move(run));
+}
+
 std::int64_t grid_size(const Choices& choices) {
   std::int64_t count = 1;
-  for (const auto& [key, values] : choices)
-    count *= std::max<std::int64_t>(1, static_cast<std::int64_t>(values.size()));
+  for (const auto& [key, choice] : choices)
+    if (!is_searched(choice))
+      count *= std::max<std::int64_t>(1, static_cast<std::int64_t>(choice.values.size()));
   return count;
 }
 
@@ -78,9 +139,9 @@ void name_sizes(Reading& reading, StudyText& text) {
         const Key* key = find_key("model", name);
         const Choices choices = over(text.base, size.choices);
         const auto found = choices.find(key);
-        return to_toml(found == choices.end() || found->second.empty()
+        return to_toml(found == choices.end() || found->second.values.empty()
                            ? *key->fallback
-                           : found->second.front().value);
+                           : found->second.values.front().value);
       };
       size.name = one("layers") + "x" + one("width");
     }
@@ -110,7 +171,7 @@ void add_runs(Reading& reading, Study& study, const StudyText& text, const Part&
   }
   for (std::int64_t number = 0; number < count; ++number) {
     try {
-      study.runs.push_back(run_of(reading.deck, size.name, choices, number, study.dir));
+      add_run(study, text, size.name, pick(reading.deck, choices, number), choices);
     } catch (const Error& error) {  // the same mistake comes with every size: said once
       if (std::ranges::find(reading.problems, error.what()) == reading.problems.end())
         reading.problems.emplace_back(error.what());
@@ -142,7 +203,7 @@ Study parse_study(std::string_view toml, const std::string& file,
     reading.problem(file, "no [[rule]]: expected at least one, for example name = \"bp\"");
   name_sizes(reading, text);
   reading.stop_if_wrong();
-  Study study{text.name, text.dir, text.workers, {}};
+  Study study{text.name, text.dir, text.workers, {}, {}};
   for (const Part& size : text.sizes)
     for (const Part& rule : text.rules) add_runs(reading, study, text, size, rule);
   check_names(reading, study);
@@ -154,13 +215,19 @@ Study read_study(const std::string& file, const std::vector<std::string>& overri
   return parse_study(deck_text(file), file, overrides);
 }
 
+void predict(StudyRun& run) {
+  Settings& s = run.settings;
+  resolve_vocabulary(s);
+  const Flops flops = flops_per_token(shape_of(s.model), s.rule);
+  run.flops = flops.total() * static_cast<double>(s.steps() * s.step_tokens());
+  const auto validations = std::min(s.run.validate_points, s.steps()) + 2;
+  run.passes =
+      flops.forward * static_cast<double>(validations * s.data.valid_sequences * s.model.context);
+}
+
 void predict(Study& study) {
-  for (StudyRun& run : study.runs) {
-    Settings& settings = run.settings;
-    resolve_vocabulary(settings);
-    const double tokens = static_cast<double>(settings.steps() * settings.step_tokens());
-    run.flops = flops_per_token(shape_of(settings.model), settings.rule).total() * tokens;
-  }
+  for (StudyRun& run : study.runs) predict(run);
+  for (Search& search : study.searches) predict(search.base);
 }
 
 }  // namespace dfascale

@@ -10,13 +10,10 @@
 #include "base/error.hpp"
 #include "deck/deck.hpp"
 #include "io/files.hpp"
+#include "study/claim.hpp"
 
 namespace dfascale {
 namespace {
-
-std::string folder_of(const StudyRun& run) {
-  return run.settings.run.dir + "/" + run.settings.run.name;
-}
 
 /// The last whole line of a file that another process may be writing; few lines are long.
 std::string last_line(const std::string& path) {
@@ -33,25 +30,33 @@ std::string last_line(const std::string& path) {
   return before == std::string::npos ? "" : tail.substr(before + 1, end - before - 1);
 }
 
-/// step and flops of the last row (SPEC section 7: columns 0 and 6).
-void read_position(RunState& state, const std::string& path) {
-  constexpr int flops_column = 6;
-  const std::string row = last_line(path);
-  std::size_t start = 0;
-  std::from_chars(row.data(), row.data() + row.size(), state.step);
-  for (int column = 0; column < flops_column && start < row.size(); ++column)
-    start = std::min(row.size(), row.find(',', start)) + 1;
-  if (start < row.size()) std::from_chars(row.data() + start, row.data() + row.size(), state.flops);
+/// The number in a column of a row; nothing where it is blank or missing.
+std::optional<double> field(std::string_view row, int column) {
+  for (; column > 0; --column) {
+    const std::size_t comma = row.find(',');
+    if (comma == row.npos) return std::nullopt;
+    row.remove_prefix(comma + 1);
+  }
+  row = row.substr(0, row.find(','));
+  double value = 0;
+  if (std::from_chars(row.data(), row.data() + row.size(), value).ec != std::errc{})
+    return std::nullopt;
+  return value;
 }
 
-bool is_held(const std::string& folder) {
-  try {
-    const FolderLock probe(folder);
-    return false;
-  } catch (const Error&) {
-    return true;
-  }
+/// Columns of metrics.csv (SPEC section 7).
+enum Column { step_column = 0, val_loss_column = 3, flops_column = 6, seconds_column = 7 };
+
+void read_position(RunState& state, const std::string& path) {
+  const std::string row = last_line(path);
+  state.step = static_cast<std::int64_t>(field(row, step_column).value_or(0));
+  state.flops = field(row, flops_column).value_or(0);
+  state.seconds = field(row, seconds_column).value_or(0);
 }
+
+std::string mark_of_divergence(const StudyRun& run) { return run.folder() + "/diverged.txt"; }
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 /// Keys that make a run what it is; where it lies, how it restarts and how often it saves do not.
 bool matters(const std::string& difference) {
@@ -69,36 +74,73 @@ std::string_view word(Progress progress) {
     case Progress::running: return "running";
     case Progress::unfinished: return "unfinished";
     case Progress::done: return "done";
+    case Progress::diverged: return "diverged";
   }
   return "";
 }
 
 RunState state_of(const StudyRun& run) {
   RunState state;
-  const std::string folder = folder_of(run);
-  if (!exists(folder + "/run.json")) return state;
-  const auto record = nlohmann::json::parse(read_text(folder + "/run.json"), nullptr, false);
+  const std::string folder = run.folder();
   read_position(state, folder + "/metrics.csv");
+  if (exists(mark_of_divergence(run))) {
+    state.progress = Progress::diverged;
+    state.note = first_line(read_text(mark_of_divergence(run)));
+    return state;
+  }
+  const bool has_record = exists(folder + "/run.json");
+  const auto record =
+      nlohmann::json::parse(has_record ? read_text(folder + "/run.json") : "", nullptr, false);
   if (record.is_object() && record.value("outcome", "") == "done") {
-    state.progress = Progress::done;
-    state.flops = run.flops;
+    const auto reason = divergence(run);
+    state.progress = reason ? Progress::diverged : Progress::done;
+    state.note = reason.value_or("");
     if (record.contains("results") && record["results"].contains("val_loss"))
       state.val_loss = record["results"]["val_loss"].get<double>();
-  } else {
-    state.progress = is_held(folder) ? Progress::running : Progress::unfinished;
+  } else if (const auto who = holder(claim_path(run))) {
+    state.progress = Progress::running;
+    state.note = *who;
+  } else if (has_record) {
+    state.progress = Progress::unfinished;
   }
   return state;
 }
 
-void check_same_settings(const Study& study) {
+std::optional<std::string> divergence(const StudyRun& run) {
+  constexpr double twentieth = 1.05;
+  std::ifstream file(run.folder() + "/metrics.csv");
+  std::string row;
+  std::getline(file, row);  // the header
+  std::optional<double> untrained;
+  while (std::getline(file, row) && !file.eof()) {  // a last row without its end is no row
+    const auto step = field(row, step_column), loss = field(row, val_loss_column);
+    if (!step || !loss) continue;
+    if (!untrained) untrained = loss;
+    const bool is_early = *step < 0.1 * static_cast<double>(run.settings.steps());
+    if (is_early || *loss <= twentieth * *untrained) continue;
+    return fmt::format("validation loss {:.4f} at step {}, {:.4f} before training", *loss, *step,
+                       *untrained);
+  }
+  return std::nullopt;
+}
+
+void mark_diverged(const StudyRun& run, const std::string& reason) {
+  write_atomically(mark_of_divergence(run), reason + "\n");
+}
+
+std::string claim_path(const StudyRun& run) {
+  return run.settings.run.dir + "/.claims/" + run.settings.run.name;
+}
+
+void check_same_settings(const std::vector<const StudyRun*>& runs) {
   std::vector<std::string> problems;
-  for (const StudyRun& run : study.runs) {
-    const std::string deck = folder_of(run) + "/deck.toml";
+  for (const StudyRun* run : runs) {
+    const std::string deck = run->folder() + "/deck.toml";
     if (!exists(deck)) continue;
-    std::vector<std::string> found = differences(read_deck(deck, {}), run.settings);
+    std::vector<std::string> found = differences(read_deck(deck, {}), run->settings);
     std::erase_if(found, [](const std::string& difference) { return !matters(difference); });
     if (!found.empty())
-      problems.push_back(fmt::format("{}: {}", folder_of(run), fmt::join(found, "; ")));
+      problems.push_back(fmt::format("{}: {}", run->folder(), fmt::join(found, "; ")));
   }
   if (problems.empty()) return;
   fail(

@@ -1,7 +1,5 @@
 #include "study/runner.hpp"
 
-#include <sys/prctl.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,18 +10,16 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "deck/deck.hpp"
+#include "io/files.hpp"
 #include "study/pack.hpp"
 
 namespace dfascale {
 namespace {
 
 constexpr auto between_looks = std::chrono::milliseconds(200);
-
-FolderLock take_folder(const std::string& folder) {
-  make_folder(folder);
-  check_folder_writable(folder);
-  return FolderLock(folder);
-}
+constexpr double between_judgements = 2;  // seconds, of a run's losses
+constexpr double between_full_looks = 5;  // seconds, at what other processes do
+constexpr std::size_t most_attempts = 2;  // of a run that fails
 
 /// The last lines of a run's log, indented.
 std::string last_lines(const std::string& path) {
@@ -37,19 +33,13 @@ std::string last_lines(const std::string& path) {
   return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
-std::string duration(double seconds) {
-  if (!std::isfinite(seconds)) return "unknown";
-  const auto s = static_cast<std::int64_t>(std::max(0.0, std::round(seconds)));
-  if (s >= 3600) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
-  return fmt::format("{}m{:02}s", s / 60, s % 60);
+std::string log_file(const Study& study, const Task& task) {
+  return study.dir +
+         (task.count > 1 ? fmt::format("/log-{}.txt", task.number) : std::string("/log.txt"));
 }
 
-template <class Range>
-double sum_of(const Range& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum;
-}
+/// Folders of decks and logs have one for the searches, whose runs may be called like others.
+std::string folder_of(const Job& job) { return job.part == Job::Part::candidate ? "/search" : ""; }
 
 }  // namespace
 
@@ -57,30 +47,30 @@ std::int64_t workers_of(const Study& study) {
   const auto runs = static_cast<std::int64_t>(study.runs.size());
   const std::int64_t wanted =
       study.workers > 0 ? study.workers : static_cast<std::int64_t>(allowed_cores().size());
-  return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, runs));
+  const std::int64_t most = study.searches.empty() ? std::max<std::int64_t>(1, runs) : wanted;
+  return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, most));
 }
 
-StudyRunner::StudyRunner(const Study& study)
-    : study_(study), lock_(take_folder(study.dir)), started_(seconds_now()) {
-  check_same_settings(study);
+StudyRunner::StudyRunner(const Study& study, Task task)
+    : study_(study),
+      task_(task),
+      lock_(study.dir, task.sharing()),
+      agenda_(study),
+      started_(seconds_now()) {
   for (const char* folder : {"/runs", "/decks", "/logs"}) make_folder(study.dir + folder);
-  log::also_to_file(study.dir + "/log.txt");
-  std::vector<double> costs;
-  for (const StudyRun& run : study.runs) {
-    states_.push_back(state_of(run));
-    costs.push_back(run.flops);
-    flops_at_start_ += states_.back().flops;
-  }
-  for (const std::int64_t run : longest_first(costs))
-    if (states_[static_cast<std::size_t>(run)].progress != Progress::done) queue_.push_back(run);
+  if (!study.searches.empty())
+    for (const char* folder : {"/search", "/decks/search", "/logs/search"})
+      make_folder(study.dir + folder);
+  log::also_to_file(log_file(study, task));
   const std::vector<int> cores = allowed_cores();
   for (std::int64_t slot = 0; slot < workers_of(study); ++slot)
-    slots_.push_back({Worker(cores[static_cast<std::size_t>(slot) % cores.size()])});
+    slots_.push_back({Worker(cores[static_cast<std::size_t>(slot) % cores.size()]), {}, 0, 0});
 }
 
 Exit StudyRunner::run() {
-  log::say("study {}: {} runs, {} done before, {} at a time; {}", study_.name, study_.runs.size(),
-           study_.runs.size() - queue_.size(), slots_.size(), study_.dir);
+  const auto done = agenda_.count(Progress::done) + agenda_.count(Progress::diverged);
+  log::say("study {}: {} runs, {} done before, {} at a time; {}", study_.name,
+           agenda_.jobs().size(), done, slots_.size(), study_.dir);
   while (true) {
     if (signals_.raised() && !stopping_) {
       stopping_ = true;
@@ -88,7 +78,7 @@ Exit StudyRunner::run() {
       for (const Slot& slot : slots_) slot.worker.ask_to_stop();
     }
     if (!stopping_) hand_out();
-    if (!is_working() && (stopping_ || queue_.empty())) break;
+    if (!is_working() && (stopping_ || !is_worth_waiting())) break;
     std::this_thread::sleep_for(between_looks);
     collect();
     show_progress();
@@ -100,108 +90,202 @@ bool StudyRunner::is_working() const {
   return std::ranges::any_of(slots_, [](const Slot& slot) { return slot.worker.is_busy(); });
 }
 
-std::string StudyRunner::log_of(const StudyRun& run) const {
-  return study_.dir + "/logs/" + run.name() + ".txt";
+bool StudyRunner::is_ours(std::size_t job) const {
+  return std::ranges::any_of(
+      slots_, [job](const Slot& slot) { return slot.worker.is_busy() && slot.job == job; });
 }
 
-/// Free workers take the next runs; one whose folder is still held by a process of an earlier,
-/// killed study waits until that has written its checkpoint.
-void StudyRunner::hand_out() {
-  for (Slot& slot : slots_) {
-    if (slot.worker.is_busy()) continue;
-    const auto next = std::ranges::find_if(queue_, [&](std::int64_t number) {
-      const auto index = static_cast<std::size_t>(number);
-      states_[index] = state_of(study_.runs[index]);
-      return states_[index].progress != Progress::running;
-    });
-    if (next == queue_.end()) return;
-    slot.run = *next;
-    queue_.erase(next);
-    const StudyRun& run = study_.runs[static_cast<std::size_t>(slot.run)];
-    const std::string deck = study_.dir + "/decks/" + run.name() + ".toml";
-    write_atomically(deck, show_deck(run.settings));
-    slot.worker.start(deck, log_of(run));
+bool StudyRunner::is_given_up(std::size_t job) const {
+  const auto found = failures_.find(job);
+  return found != failures_.end() && found->second.size() >= most_attempts;
+}
+
+std::string StudyRunner::place(const char* folder, std::size_t job, const char* ending) const {
+  const Job& it = agenda_.jobs()[job];
+  return study_.dir + folder + folder_of(it) + "/" + it.run.name() + ending;
+}
+
+/// Whether something is left that this process can start now or later.  Runs of other processes are
+/// left to them, unless a search needs their results; alone, what still holds a run is a process of
+/// an earlier, killed study that is about to stop.
+bool StudyRunner::is_worth_waiting() const {
+  bool others_work = false;
+  for (const std::size_t job : agenda_.in_order()) {
+    if (is_given_up(job)) continue;
+    if (agenda_.jobs()[job].state.progress != Progress::running) return true;
+    others_work = true;
   }
+  return others_work && (task_.sharing() == Sharing::alone || agenda_.has_open());
+}
+
+/// Free workers take the next runs that nobody else has.
+void StudyRunner::hand_out() {
+  if (std::ranges::all_of(slots_, [](const Slot& slot) { return slot.worker.is_busy(); })) return;
+  if (seconds_now() >= next_look_) {
+    agenda_.look();
+    next_look_ = seconds_now() + between_full_looks;
+  }
+  const std::vector<std::size_t> order = agenda_.in_order();
+  auto next = order.begin();
+  for (Slot& slot : slots_)
+    while (!slot.worker.is_busy() && next != order.end()) {
+      const std::size_t job = *next++;
+      if (!is_given_up(job) && !is_ours(job)) start(slot, job);
+    }
+}
+
+/// False if the run is another's, or has ended in the meantime.
+bool StudyRunner::start(Slot& slot, std::size_t job) {
+  const StudyRun& run = agenda_.jobs()[job].run;
+  auto claim = Claim::take(claim_path(run));
+  const auto reason = claim ? divergence(run) : std::nullopt;
+  if (reason) mark_diverged(run, *reason);
+  agenda_.look_at(job);
+  if (!claim) return false;
+  if (agenda_.jobs()[job].state.has_ended()) {
+    next_look_ = 0;
+    return false;
+  }
+  const std::string deck = place("/decks", job, ".toml");
+  write_atomically(deck, show_deck(run.settings));
+  slot.job = job;
+  slot.claim = std::move(*claim);
+  slot.next_judgement = seconds_now() + between_judgements;
+  slot.worker.start(deck, place("/logs", job, ".txt"), slot.claim.descriptor());
+  return true;
 }
 
 void StudyRunner::collect() {
   for (Slot& slot : slots_) {
     if (!slot.worker.is_busy()) continue;
-    const auto index = static_cast<std::size_t>(slot.run);
-    if (const auto ending = slot.worker.ended()) take_ending(slot.run, *ending);
-    states_[index] = state_of(study_.runs[index]);
+    if (const auto ending = slot.worker.ended()) {
+      take_ending(slot, *ending);
+      slot.claim = Claim();
+      next_look_ = 0;
+    } else if (seconds_now() >= slot.next_judgement) {
+      slot.next_judgement = seconds_now() + between_judgements;
+      judge(slot);
+    }
+    agenda_.look_at(slot.job);
   }
 }
 
-void StudyRunner::take_ending(std::int64_t number, const Ending& ending) {
-  const StudyRun& run = study_.runs[static_cast<std::size_t>(number)];
-  const RunState state = state_of(run);
-  const auto count = study_.runs.size();
-  const auto done = std::ranges::count_if(
-      study_.runs, [](const StudyRun& one) { return state_of(one).progress == Progress::done; });
-  if (ending.signal == 0 && ending.exit_code == 0 && state.progress == Progress::done) {
-    log::say("[{}/{}] {}: validation loss {:.4f}", done, count, run.name(),
-             state.val_loss.value_or(NAN));
-    return;
-  }
-  const bool by_signal = ending.exit_code == static_cast<int>(Exit::stopped) ||
-                         (stopping_ && ending.signal == SIGTERM);
-  if (by_signal && stopping_) return;
+/// A run that has diverged is stopped: the rest of its budget would be wasted.
+void StudyRunner::judge(const Slot& slot) {
+  const StudyRun& run = agenda_.jobs()[slot.job].run;
+  const auto reason = divergence(run);
+  if (!reason) return;
+  mark_diverged(run, *reason);
+  slot.worker.ask_to_stop();
+}
+
+void StudyRunner::take_ending(Slot& slot, const Ending& ending) {
+  const StudyRun& run = agenda_.jobs()[slot.job].run;
+  const bool has_code = ending.signal == 0;
+  if (has_code && ending.exit_code == static_cast<int>(Exit::numerical))
+    mark_diverged(run, "a loss or gradient was not finite; the end of " +
+                           place("/logs", slot.job, ".txt") + " has the step");
+  else if (const auto reason = divergence(run)) mark_diverged(run, *reason);
+  agenda_.look_at(slot.job);
+  if (agenda_.jobs()[slot.job].state.has_ended()) return say_result(slot.job);
+  const bool by_signal =
+      ending.exit_code == static_cast<int>(Exit::stopped) || ending.signal == SIGTERM;
+  if (!stopping_ || !by_signal) take_failure(slot.job, ending);
+}
+
+void StudyRunner::say_result(std::size_t job) const {
+  const auto& [run, state, part, is_open] = agenda_.jobs()[job];
+  const auto done = agenda_.count(Progress::done) + agenda_.count(Progress::diverged);
+  const std::string result =
+      state.progress == Progress::diverged
+          ? "diverged: " + state.note
+          : fmt::format("validation loss {:.4f}", state.val_loss.value_or(NAN));
+  log::say("[{}/{}] {}{}: {}", done, agenda_.jobs().size(),
+           part == Job::Part::candidate ? "search " : "", run.name(), result);
+}
+
+void StudyRunner::take_failure(std::size_t job, const Ending& ending) {
   const Exit code = ending.signal != 0 ? Exit::device : static_cast<Exit>(ending.exit_code);
-  failures_.push_back({run.name(), describe(ending), log_of(run), code});
-  log::warn("{} failed: {}; the others go on", run.name(), describe(ending));
+  failures_[job].push_back({job, describe(ending), code});
+  log::warn("{} failed: {}; {}", agenda_.jobs()[job].run.name(), describe(ending),
+            is_given_up(job) ? "the others go on" : "it is tried once more");
 }
 
-/// Runs done, running and waiting, the share of all FLOP, and when the rest will be done if the
-/// cores stay as fast as they were.
+/// Runs done, running and waiting, the share of all FLOP, and when the rest will be done at the
+/// rates measured so far.
 void StudyRunner::show_progress() {
+  const Rates rates = agenda_.rates();
   double total = 0, spent = 0;
-  std::int64_t done = 0;
-  for (std::size_t i = 0; i < states_.size(); ++i) {
-    total += study_.runs[i].flops;
-    spent += std::min(states_[i].flops, study_.runs[i].flops);
-    done += states_[i].progress == Progress::done;
-  }
-  std::vector<double> waiting, busy;
-  for (const std::int64_t run : queue_) {
-    const auto i = static_cast<std::size_t>(run);
-    waiting.push_back(study_.runs[i].flops - states_[i].flops);
-  }
-  for (const Slot& slot : slots_) {
-    const auto i = static_cast<std::size_t>(std::max<std::int64_t>(slot.run, 0));
-    busy.push_back(slot.worker.is_busy() ? study_.runs[i].flops - states_[i].flops : 0);
+  std::vector<double> waiting, busy(slots_.size(), 0);
+  for (std::size_t job = 0; job < agenda_.jobs().size(); ++job) {
+    const auto& [run, state, part, is_open] = agenda_.jobs()[job];
+    total += run.flops;
+    spent += state.has_ended() ? run.flops : std::min(state.flops, run.flops);
+    const double left = rates.seconds_left(run, state).value_or(INFINITY);
+    const auto slot = std::ranges::find_if(
+        slots_, [&](const Slot& s) { return s.worker.is_busy() && s.job == job; });
+    if (slot != slots_.end()) busy[static_cast<std::size_t>(slot - slots_.begin())] = left;
+    else if (!state.has_ended() && !is_given_up(job)) waiting.push_back(left);
   }
   const auto running =
       std::ranges::count_if(slots_, [](const Slot& s) { return s.worker.is_busy(); });
-  // FLOP/s of one worker so far.
-  const double rate =
-      (spent - flops_at_start_) / (seconds_now() - started_) / static_cast<double>(slots_.size());
-  const double left = time_to_finish(waiting, busy) / rate;
-  log::progress(fmt::format(
-      "{}: {} done, {} running, {} waiting{}  {:.0f} % of {:.2e} FLOP  ETA {}", study_.name, done,
-      running, queue_.size(), failures_.empty() ? "" : fmt::format(", {} failed", failures_.size()),
-      100 * spent / total, total, rate > 0 ? duration(left) : "unknown"));
+  std::ranges::sort(waiting, std::greater());
+  const double left = time_to_finish(waiting, busy) / static_cast<double>(task_.count);
+  log::progress(
+      fmt::format("{}: {} of {} done, {} running  {:.0f} % of {:.2e} FLOP  ETA {}", study_.name,
+                  agenda_.count(Progress::done) + agenda_.count(Progress::diverged),
+                  agenda_.jobs().size(), running, 100 * spent / total, total, duration(left)));
+}
+
+void StudyRunner::say_searches() const {
+  for (std::size_t i = 0; i < study_.searches.size(); ++i) {
+    const Search& search = study_.searches[i];
+    const Exploration& found = agenda_.searches()[i];
+    if (found.best)
+      log::say("search {}: {} is the best of {}, validation loss {:.4f}", search.name,
+               describe(search, *found.best), found.candidates.size(), found.loss);
+    else if (found.is_hopeless)
+      log::say("FAILED search {}: all {} runs diverged; begin with smaller values", search.name,
+               found.candidates.size());
+  }
 }
 
 Exit StudyRunner::report() const {
-  const auto done = std::ranges::count_if(
-      states_, [](const RunState& state) { return state.progress == Progress::done; });
-  log::say("study {}: {} of {} runs done, {:.2e} FLOP, {} this time", study_.name, done,
-           study_.runs.size(), sum_of([&] {
-             std::vector<double> spent;
-             for (const RunState& state : states_) spent.push_back(state.flops);
-             return spent;
-           }()),
-           duration(seconds_now() - started_));
-  for (const Failure& failure : failures_)
-    log::say("FAILED {}: {}; the end of {}:\n{}", failure.run, failure.reason, failure.log,
-             last_lines(failure.log));
-  if (!failures_.empty()) return failures_.front().code;
+  double spent = 0;
+  std::int64_t open = 0, diverged = 0, elsewhere = 0;
+  for (const auto& [run, state, part, is_open] : agenda_.jobs()) {
+    spent += state.flops;
+    open += is_open;
+    diverged += part == Job::Part::run && state.progress == Progress::diverged;
+    elsewhere += state.progress == Progress::running;
+  }
+  say_searches();
+  log::say("study {}: {} of {} runs done, {:.2e} FLOP, {} this time", study_.name,
+           agenda_.count(Progress::done) + agenda_.count(Progress::diverged), agenda_.jobs().size(),
+           spent, duration(seconds_now() - started_));
+  if (elsewhere > 0 && !stopping_) log::say("{} runs are with other tasks", elsewhere);
+  Exit code = Exit::done;
+  for (const auto& [job, attempts] : failures_) {
+    const std::string& name = agenda_.jobs()[job].run.name();
+    if (!is_given_up(job)) {
+      log::say("retried {}: {} the first time", name, attempts.front().reason);
+      continue;
+    }
+    const std::string log = place("/logs", job, ".txt");
+    log::say("FAILED {}: {}; the end of {}:\n{}", name, attempts.back().reason, log,
+             last_lines(log));
+    if (code == Exit::done) code = attempts.back().code;
+  }
+  for (const auto& [run, state, part, is_open] : agenda_.jobs())
+    if (part == Job::Part::run && state.progress == Progress::diverged)
+      log::say("DIVERGED {}: {}", run.name(), state.note);
+  if (open > 0) log::say("{} runs wait for a search", open);
+  if (code != Exit::done) return code;
   if (stopping_) {
     log::say("stopped; the same command goes on");
     return Exit::stopped;
   }
-  return Exit::done;
+  return diverged > 0 || (open > 0 && !agenda_.has_open()) ? Exit::numerical : Exit::done;
 }
 
 }  // namespace dfascale

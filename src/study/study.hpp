@@ -1,29 +1,25 @@
-// Studies: many runs from one TOML file, sizes x rules x every key that is given as a list.
-// docs/studies.md shows the file; here is what it means, without running anything.
+// Studies: many runs from one TOML file, sizes x rules x every key that is given as a list, with
+// the best values of searched keys.  docs/studies.md shows the file; here is what it means, without
+// running anything.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "deck/settings.hpp"
+#include "study/search.hpp"
+#include "study/study_run.hpp"
 
 namespace dfascale {
-
-/// One run of a study: a deck, and what it is predicted to cost.
-struct StudyRun {
-  std::string size;   ///< name of its [[size]]
-  Settings settings;  ///< run.name is unique in the study
-  double flops = 0;   ///< exact, of the whole token budget; set by predict()
-
-  const std::string& name() const { return settings.run.name; }
-};
 
 struct Study {
   std::string name;
   std::string dir;           ///< runs, decks and logs are below it
   std::int64_t workers = 0;  ///< runs at a time; 0: one per core that this process may use
   std::vector<StudyRun> runs;
+  std::vector<Search> searches;
 
   std::string runs_folder() const { return dir + "/runs"; }
 };

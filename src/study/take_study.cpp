@@ -8,14 +8,43 @@
 namespace dfascale {
 namespace {
 
-constexpr std::array<std::string_view, 3> study_keys = {"name", "dir", "workers"};
+constexpr std::array<std::string_view, 4> study_keys = {"name", "dir", "workers", "search_share"};
 
 /// The study gives these itself.
 bool belongs_to_study(const Key& key) {
   return key.section == "run" && (key.name == "name" || key.name == "dir");
 }
 
-/// One value, or a list of values to try.
+/// What may be searched: not what changes the cost, the data or the seed of a run.
+bool can_be_searched(const Key& key) {
+  constexpr std::array<std::string_view, 5> of_the_cost = {"optim.tokens", "optim.batch_sequences",
+                                                           "optim.warmup_tokens", "rule.name",
+                                                           "optim.precision"};
+  const bool is_how =
+      key.section == "optim" || key.section == "rule" || key.path() == "model.init_std";
+  return is_how && std::ranges::find(of_the_cost, key.path()) == of_the_cost.end();
+}
+
+/// The list of `{search = [...]}`; null if the node is no search, or a wrong one.
+const toml::array* searched_list(Reading& reading, const Key& key, const toml::node& node,
+                                 const std::string& place) {
+  const toml::table* table = node.as_table();
+  if (table == nullptr) return nullptr;
+  const toml::array* list = table->get("search") ? table->get("search")->as_array() : nullptr;
+  if (list == nullptr || table->size() != 1 || list->size() < 2) {
+    reading.problem(place, "{}: expected a value, a list, or search = [two values or more]",
+                    key.path());
+    return nullptr;
+  }
+  if (can_be_searched(key)) return list;
+  reading.problem(place,
+                  "{}: cannot be searched; expected model.init_std, or a key of [rule] or "
+                  "[optim] that leaves a run's tokens and batches alone",
+                  key.path());
+  return nullptr;
+}
+
+/// One value, a list of values to try, or a search.
 void take_choices(Reading& reading, Choices& choices, const Key& key, const toml::node& node,
                   const std::string& place) {
   if (belongs_to_study(key)) {
@@ -26,11 +55,16 @@ void take_choices(Reading& reading, Choices& choices, const Key& key, const toml
   const auto take = [&](const toml::node& one) {
     Reading single{reading.deck, {}, {}};
     take_value(single, key, plain_value(one), place);
-    for (const auto& [_, given] : single.given) choices[&key].push_back(given);
+    for (const auto& [_, given] : single.given) choices[&key].values.push_back(given);
     std::ranges::copy(single.problems, std::back_inserter(reading.problems));
   };
-  choices[&key].clear();
+  choices[&key] = {};
   const toml::array* list = node.as_array();
+  if (node.is_table()) {
+    list = searched_list(reading, key, node, place);
+    if (list == nullptr) return;
+    choices[&key].use = Use::best;
+  }
   if (list == nullptr) {
     take(node);
   } else if (list->empty()) {
@@ -131,6 +165,10 @@ void take_study_key(Reading& reading, StudyText& study, std::string_view name,
     const auto* count = node.as_integer();
     if (count != nullptr && count->get() >= 0 && count->get() <= 4096) study.workers = count->get();
     else reading.problem(place, "study.workers: expected an integer, 0 to 4096; 0: one per core");
+  } else if (name == "search_share") {
+    const double share = node.value<double>().value_or(0);
+    if (share > 0 && share <= 1) study.search_share = share;
+    else reading.problem(place, "study.search_share: expected a number above 0, at most 1");
   } else {
     reading.problem(place, "[study] {}: unknown key{}; [study] has {}", name,
                     did_you_mean(name, {study_keys.begin(), study_keys.end()}),
@@ -159,7 +197,7 @@ void take_root(Reading& reading, StudyText& study, std::string_view name, const 
   }
 }
 
-/// --set study.key=value or section.key=value; lists as TOML writes them.
+/// --set study.key=value or section.key=value; lists and searches as TOML writes them.
 void take_override(Reading& reading, StudyText& study, const std::string& text) {
   const std::size_t dot = text.find('.'), equals = text.find('=');
   const bool is_key = dot < equals && equals != std::string::npos;
@@ -168,7 +206,8 @@ void take_override(Reading& reading, StudyText& study, const std::string& text) 
   const std::string place = "--set " + text.substr(0, equals);
   const std::string value = is_key ? text.substr(equals + 1) : "";
   const Key* key = find_key(section, name);
-  if (section == "study" || (key != nullptr && value.starts_with('['))) {
+  const bool is_choice = value.starts_with('[') || value.starts_with('{');
+  if (section == "study" || (key != nullptr && is_choice)) {
     toml::table parsed;
     try {
       parsed = toml::parse("value = " + value);
@@ -185,7 +224,7 @@ void take_override(Reading& reading, StudyText& study, const std::string& text) 
   }
   Reading single{reading.deck, {}, {}};
   dfascale::take_override(single, text);
-  for (const auto& [taken, given] : single.given) study.overrides[taken] = {given};
+  for (const auto& [taken, given] : single.given) study.overrides[taken] = {{given}};
   std::ranges::copy(single.problems, std::back_inserter(reading.problems));
 }
 

@@ -18,7 +18,7 @@ namespace dfascale {
 namespace {
 
 /// In the child, between fork and exec: only what is safe there.  Returns if something fails.
-void become_train(int core, int log, pid_t parent, char* const* arguments) {
+void become_train(int core, int log, int kept, pid_t parent, char* const* arguments) {
   ::setpgid(0, 0);  // a terminal's Ctrl-C goes to the study alone, which passes it on once
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // a killed study leaves nobody behind
   if (::getppid() != parent) return;
@@ -26,6 +26,7 @@ void become_train(int core, int log, pid_t parent, char* const* arguments) {
   CPU_ZERO(&one);
   CPU_SET(core, &one);
   ::sched_setaffinity(0, sizeof one, &one);
+  ::fcntl(kept, F_SETFD, 0);  // not closed by exec
   if (::dup2(log, STDOUT_FILENO) < 0 || ::dup2(log, STDERR_FILENO) < 0) return;
   ::execv("/proc/self/exe", arguments);
 }
@@ -48,7 +49,7 @@ std::string describe(const Ending& ending) {
   return fmt::format("killed by signal {} ({})", ending.signal, ::strsignal(ending.signal));
 }
 
-void Worker::start(const std::string& deck, const std::string& log) {
+void Worker::start(const std::string& deck, const std::string& log, int kept) {
   const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (file < 0) fail(Exit::checkpoint, "cannot write {}", system_reason(log));
   ::setenv("OMP_NUM_THREADS", "1", 1);
@@ -57,7 +58,7 @@ void Worker::start(const std::string& deck, const std::string& log) {
   const pid_t parent = ::getpid();
   child_ = ::fork();
   if (child_ == 0) {
-    become_train(core_, file, parent, arguments);
+    become_train(core_, file, kept, parent, arguments);
     ::_exit(static_cast<int>(Exit::device));
   }
   ::close(file);

@@ -23,8 +23,9 @@ std::string describe(const Ending& ending);
 class Worker {
  public:
   explicit Worker(int core) : core_(core) {}
-  /// Begins `dfascale train DECK`; what it prints is added to the log.
-  void start(const std::string& deck, const std::string& log);
+  /// Begins `dfascale train DECK`; what it prints is added to the log.  The child keeps the file
+  /// `kept` open until its end.
+  void start(const std::string& deck, const std::string& log, int kept);
   bool is_busy() const { return child_ > 0; }
   /// The ending of a child that has ended since the last call; does not wait.
   std::optional<Ending> ended();

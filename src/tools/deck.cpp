@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "pipeline/schedules.hpp"
 #include "tools/tools.hpp"
 
 namespace dfascale {
@@ -49,6 +50,12 @@ Settings read_deck_on_all(const Comm& comm, const std::string& file,
   Settings settings = parse_deck(text, file, overrides);
   resolve_layout(settings, comm.size());
   return settings;
+}
+
+std::vector<std::string> schedule_names() {
+  std::vector<std::string> names;
+  for (const ScheduleFacts& schedule : schedules) names.emplace_back(schedule.name);
+  return names;
 }
 
 }  // namespace dfascale

@@ -61,6 +61,9 @@ ValidationSet open_sequences(const EvalOptions& options, const Settings& s,
   TokenStream stream = TokenStream::open(options.data, Split::valid, format_of(options, s));
   check_vocabulary(s, options.data, info, stream);
   const std::int64_t all = std::max<std::int64_t>(1, (stream.size() - 1) / s.model.context);
+  if (options.sequences > all)
+    fail(Exit::usage, "--sequences {}: {} holds {} of the model's context, {} tokens",
+         options.sequences, options.data, all, s.model.context);
   return {std::move(stream), s.model.context, options.sequences > 0 ? options.sequences : all};
 }
 

@@ -9,6 +9,7 @@
 #include "comm/session.hpp"
 #include "data/corpus_info.hpp"
 #include "data/tokenizer.hpp"
+#include "data/utf8.hpp"
 #include "kernels/random.hpp"
 #include "tools/tools.hpp"
 #include "tools/trained_model.hpp"
@@ -108,6 +109,8 @@ int sample(const SampleOptions& options) {
   if (session.comm().size() > 1)
     fail(Exit::usage, "dfascale sample runs on one rank, {} are running: start it without mpirun",
          session.comm().size());
+  if (const std::int64_t bad = first_invalid_utf8(options.prompt); bad >= 0)
+    fail(Exit::usage, "--prompt: byte {} is not valid UTF-8", bad);
   TrainedModel model(options.checkpoint, 1);
   const Tokenizer tokenizer = tokenizer_for(model, options.tokenizer);
   const std::string text = options.prompt + tokenizer.decode(generate(model, tokenizer, options));
@@ -134,12 +137,13 @@ void add_sample(CLI::App& app, Run& run) {
   command
       ->add_option("--temperature", options->temperature,
                    "Divides the logits; 0: always the likeliest token")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(between(0.0, 100.0))
       ->capture_default_str();
   command->add_option("--top-k", options->top_k, "Choose among the k likeliest tokens; 0: all")
       ->check(CLI::Range(std::int64_t{0}, most_counted))
       ->capture_default_str();
   command->add_option("--seed", options->seed, "The same seed gives the same text")
+      ->check(CLI::Range(std::int64_t{0}, largest_seed))
       ->capture_default_str();
   command->add_flag("--past-end", options->past_end, "Go on with a new document where one ends");
   command->footer("Example:\n  dfascale sample runs/tiny --prompt 'The ' --tokens 100 --seed 7");

@@ -21,12 +21,16 @@ Rule rule_for_reading() {
 
 }  // namespace
 
+std::string checkpoints_folder_at(const std::string& folder) {
+  std::error_code ignored;
+  const std::string inner = folder + "/checkpoints";
+  return fs::is_directory(inner, ignored) ? inner : folder;
+}
+
 std::string checkpoint_at(const std::string& where) {
   std::error_code ignored;
   if (!fs::is_directory(where, ignored)) return where;
-  const std::string inner = where + "/checkpoints";
-  const CheckpointFolder folder(fs::is_directory(inner, ignored) ? inner : where, 1, 0,
-                                WriterRanks::all());
+  const CheckpointFolder folder(checkpoints_folder_at(where), 1, 0, WriterRanks::all());
   const std::optional<std::string> found = folder.newest_good();
   if (!found)
     fail(Exit::checkpoint,
@@ -38,7 +42,9 @@ std::string checkpoint_at(const std::string& where) {
 
 bool is_checkpoint(const std::string& where) {
   std::error_code ignored;
-  if (fs::is_directory(where, ignored)) return true;
+  const fs::path path = where;
+  if (fs::is_directory(path, ignored) || path.extension() == ".h5" || path.filename() == "latest")
+    return true;
   char start[4] = {};
   std::ifstream(where, std::ios::binary).read(start, sizeof start);
   return std::string_view(start, sizeof start) == "\x89HDF";

@@ -11,6 +11,9 @@
 
 namespace dfascale {
 
+/// The folder itself, or the folder of checkpoints in it if it is a run folder.
+std::string checkpoints_folder_at(const std::string& folder);
+
 /// A checkpoint's file: `where` is the file, the link `latest`, a folder of checkpoints, or a run
 /// folder, whose newest good checkpoint it then is.  Collective.  Throws Error(Exit::checkpoint).
 std::string checkpoint_at(const std::string& where);

@@ -48,12 +48,6 @@ ParallelSettings with_schedule(ParallelSettings layout, const VerifyOptions& opt
   return layout;
 }
 
-std::vector<std::string> schedule_names() {
-  std::vector<std::string> names;
-  for (const ScheduleFacts& schedule : schedules) names.emplace_back(schedule.name);
-  return names;
-}
-
 std::vector<const GoldenVariant*> chosen(const Golden& golden,
                                          const std::vector<std::string>& names) {
   std::vector<const GoldenVariant*> found;

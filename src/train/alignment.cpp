@@ -78,9 +78,10 @@ AlignmentProbe::AlignmentProbe(const Comm& world, const Device& on, Gemm& gemm,
       on_(on),
       model_(model),
       training_(probing(training)),
-      plan_(gradients_only(step_plan(training_, model.ranges()))) {
+      plan_(step_plan(training_, model.ranges())) {
   stages_ = make_in<Stages>(arena_, on, gemm, training_, plan_, model.ranges(), model.grid().place,
                             &model.ties(), context_);
+  plan_ = gradients_only(plan_);
   const std::vector<Learner*> learners = model.learners();
   for (std::size_t i = 0; i < learners.size(); ++i)
     stages_->takers[i]->bind(learners[i]->table(), learners[i]->values(), learners[i]->feedback());

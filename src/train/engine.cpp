@@ -8,45 +8,6 @@
 #include "base/clock.hpp"
 
 namespace dfascale {
-namespace {
-
-/// What people call an action, and what kind of message it is: a send and its receive share one.
-struct OpFacts {
-  std::string_view name;
-  int message = -1;
-};
-
-OpFacts facts(Op op) {
-  switch (op) {
-    case Op::forward: return {"forward"};
-    case Op::backward: return {"backward"};
-    case Op::backward_input: return {"backward, input"};
-    case Op::backward_weight: return {"backward, weights"};
-    case Op::send_activation: return {"send activation", 0};
-    case Op::receive_activation: return {"receive activation", 0};
-    case Op::send_gradient: return {"send gradient", 1};
-    case Op::receive_gradient: return {"receive gradient", 1};
-    case Op::send_error: return {"send error", 2};
-    case Op::receive_error: return {"receive error", 2};
-    case Op::reduce: return {"reduce"};
-    case Op::send_tied: return {"send tied"};
-    case Op::receive_tied: return {"receive tied"};
-    case Op::share_norms: return {"share norms"};
-    case Op::update: return {"update"};
-  }
-  throw std::logic_error("an action of no kind");
-}
-
-bool is_send(Op op) {
-  return op == Op::send_activation || op == Op::send_gradient || op == Op::send_error;
-}
-bool is_receive(Op op) {
-  return op == Op::receive_activation || op == Op::receive_gradient || op == Op::receive_error;
-}
-
-constexpr int message_kinds = 3;
-
-}  // namespace
 
 Engine::Engine(const Comm& pipeline, std::vector<StageWork*> work, Trace& trace)
     : pipeline_(pipeline), trace_(trace) {
@@ -103,7 +64,7 @@ void Engine::compute(const Action& action) {
   else if (action.op == Op::backward) at.work->backward(slot, Pass::all, turn(at.weights));
   else if (action.op == Op::backward_input) at.work->backward(slot, Pass::input, turn(at.inputs));
   else at.work->backward(slot, Pass::weights, turn(at.weights));
-  trace_.add(forward ? Spent::forward : Spent::backward, facts(action.op).name, action.stage,
+  trace_.add(forward ? Spent::forward : Spent::backward, facts_of(action.op).name, action.stage,
              action.micro_batch, start, seconds_now());
 }
 
@@ -127,7 +88,7 @@ void Engine::receive(const Action& action) {
                               from, tag(action)),
       what);
   trace_.add(Spent::idle, "idle", action.stage, action.micro_batch, start, sent);
-  trace_.add(Spent::communication, facts(action.op).name, action.stage, action.micro_batch, sent,
+  trace_.add(Spent::communication, facts_of(action.op).name, action.stage, action.micro_batch, sent,
              seconds_now());
 }
 
@@ -138,7 +99,7 @@ void Engine::once(const Action& action) {
   const auto timed = [&](Spent spent, auto&& act) {
     const double start = seconds_now();
     act();
-    trace_.add(spent, facts(action.op).name, action.stage, action.micro_batch, start,
+    trace_.add(spent, facts_of(action.op).name, action.stage, action.micro_batch, start,
                seconds_now());
   };
   switch (action.op) {
@@ -204,7 +165,8 @@ Vec Engine::message(const Action& action, std::int64_t slot) {
 int Engine::tag(const Action& action) const {
   const std::int64_t to = is_send(action.op) ? action.peer : action.stage;
   const std::int64_t number =
-      (to * plan_->micro_batches + action.micro_batch) * message_kinds + facts(action.op).message;
+      (to * plan_->micro_batches + action.micro_batch) * static_cast<std::int64_t>(cargo_kinds) +
+      static_cast<std::int64_t>(facts_of(action.op).cargo);
   return static_cast<int>(number);
 }
 
@@ -216,7 +178,7 @@ void Engine::finish() {
 
 std::string Engine::where() const {
   std::string text =
-      fmt::format("step {}, stage {}: waits in \"{}\"", step_, now_.stage, facts(now_.op).name);
+      fmt::format("step {}, stage {}: waits in \"{}\"", step_, now_.stage, facts_of(now_.op).name);
   if (now_.micro_batch >= 0) text += fmt::format(" of micro-batch {}", now_.micro_batch);
   if (now_.peer >= 0)
     text += fmt::format(" for stage {} (rank {} of its pipeline)", now_.peer,

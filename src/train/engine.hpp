@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "comm/comm.hpp"
+#include "pipeline/actions.hpp"
 #include "pipeline/plan.hpp"
 #include "train/stage_work.hpp"
 #include "train/trace.hpp"

@@ -24,12 +24,24 @@ bool is_fixed(const std::string& difference) {
   });
 }
 
+/// The checkpoint that a run wrote at a step, good or broken.
+std::string checkpoint_of_step(const RunSettings& run, const CheckpointFolder& checkpoints) {
+  const std::vector<std::int64_t> steps = checkpoints.agreed_steps();
+  if (std::find(steps.begin(), steps.end(), run.restart_step) == steps.end())
+    fail(Exit::checkpoint, "run.restart = \"{}\", but {}/{} has {}", run.restart_step, run.dir,
+         run.name,
+         steps.empty() ? "no checkpoints"
+                       : fmt::format("checkpoints of the steps {} only", fmt::join(steps, ", ")));
+  return checkpoints.path_of(run.restart_step);
+}
+
 }  // namespace
 
 std::optional<std::string> find_checkpoint(const RunSettings& run,
                                            const CheckpointFolder& checkpoints) {
   switch (run.restart) {
     case Restart::never: return std::nullopt;
+    case Restart::step: return checkpoint_of_step(run, checkpoints);
     case Restart::path: return run.restart_path;
     case Restart::automatic: return checkpoints.newest_good();
     case Restart::required: {
@@ -55,8 +67,10 @@ void check_continues(const CheckpointMeta& meta, const std::string& file, const 
          "{} is of another run: {}; use another run.name, or run.restart = \"never\"", file,
          fmt::join(refused, "; "));
   if (meta.data_fingerprint != data_fingerprint)
-    fail(Exit::checkpoint, "{} was trained on other data than data.train and data.valid name now",
-         file);
+    fail(Exit::checkpoint,
+         "{} was trained on other data than data.train and data.valid name now (then \"{}\" and "
+         "\"{}\", now \"{}\" and \"{}\")",
+         file, then.data.train, then.data.valid, settings.data.train, settings.data.valid);
   if (meta.feedback_checksum != feedback_checksum)
     fail(Exit::checkpoint, "{} was trained with another feedback matrix than run.seed draws now",
          file);

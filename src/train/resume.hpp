@@ -10,7 +10,8 @@
 namespace dfascale {
 
 /// auto: the newest good checkpoint, if any; required: an error if there is none; never: none; a
-/// path: that file, which must be there and good.  Collective.
+/// step: the run's checkpoint of that step; a path: that file; either must be there and good.
+/// Collective.
 std::optional<std::string> find_checkpoint(const RunSettings& run,
                                            const CheckpointFolder& checkpoints);
 

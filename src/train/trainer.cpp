@@ -38,6 +38,7 @@ Trainer::Trainer(const Session& session, const Settings& settings)
                    settings.run.keep_every * settings.run.checkpoint_steps, WriterRanks::all()),
       reports_(comm_),
       vote_(comm_, steps_to_decide(settings)),
+      budget_(settings.run.walltime),
       validation_steps_(validation_steps(settings.steps(), settings.run.validate_points)),
       best_validation_(std::numeric_limits<double>::infinity()),
       seconds_{.start = seconds_now()} {
@@ -51,7 +52,9 @@ Trainer::Trainer(const Session& session, const Settings& settings)
   model_->trace_steps(settings.run.trace);
   if (settings.run.alignment_steps > 0)
     probe_ = std::make_unique<AlignmentProbe>(comm_, device_, gemm_, training, *model_);
-  checkpoints_.check_writable(CheckpointFolder::file_bytes(StateSlices(*model_).slices()));
+  const std::int64_t bytes = CheckpointFolder::file_bytes(StateSlices(*model_).slices());
+  checkpoints_.check_writable(bytes);
+  budget_.expect_checkpoint(bytes);
 }
 
 Exit Trainer::train() {
@@ -78,7 +81,7 @@ Exit Trainer::train_to_the_end() {
     if (validation_is_due()) validate_and_record();
     else record_steps(reports_.complete(), not_taken);
     probe_if_due();
-    stopping_ = vote_.says_stop(signals_.raised() || is_out_of_time());
+    stopping_ = vote_.says_stop(signals_.raised() || budget_.is_spent());
     if (stopping_ || due(settings_.run.checkpoint_steps, step_)) save();
   }
   vote_.finish();
@@ -93,10 +96,6 @@ Exit Trainer::train_to_the_end() {
 bool Trainer::is_done_already() const {
   const bool said_done = records_.earlier_outcome() == "done";
   return comm_.max(std::int64_t{said_done && saved_step_ == settings_.steps()}) > 0;
-}
-
-bool Trainer::is_out_of_time() const {
-  return settings_.run.walltime > 0 && seconds_now() - seconds_.start > settings_.run.walltime;
 }
 
 /// The rows that stay, and the one before the first step.  A run that stopped after its last step
@@ -226,7 +225,9 @@ void Trainer::save() {
   const StateSlices state(*model_);
   const std::string path = checkpoints_.save(meta, state.slices());
   saved_step_ = step_;
-  seconds_.checkpoints += seconds_now() - start;
+  const double seconds = seconds_now() - start;
+  seconds_.checkpoints += seconds;
+  budget_.note_checkpoint(seconds);
   const SaveTimes& times = checkpoints_.times();
   log::say("checkpoint {}: {:.1f} MB written in {:.2f} s, checked in {:.2f} s", path,
            static_cast<double>(times.bytes) / 1e6, times.write_seconds, times.check_seconds);

@@ -16,6 +16,7 @@
 #include "train/state.hpp"
 #include "train/step_reports.hpp"
 #include "train/stop_vote.hpp"
+#include "train/time_budget.hpp"
 
 namespace dfascale {
 
@@ -33,7 +34,6 @@ class Trainer {
   Exit train_to_the_end();
   void resume();
   bool is_done_already() const;
-  bool is_out_of_time() const;
   void start_records();
   void take_step();
   TokenSource tokens_of(std::int64_t step) const;
@@ -62,6 +62,7 @@ class Trainer {
   std::unique_ptr<AlignmentProbe> probe_;
   StepReports reports_;
   StopVote vote_;
+  TimeBudget budget_;
   std::vector<std::int64_t> validation_steps_;
   std::int64_t step_ = 0;  ///< updates done on this rank
   Totals recorded_;        ///< what metrics.csv has; device-seconds on rank 0 only

@@ -68,6 +68,43 @@ TEST(FitInput, LongCsvInAnyColumnOrderWithCommentsAndBlanks) {
   EXPECT_EQ(runs[0].rows[1].tokens, 200);
 }
 
+TEST(FitInput, QuotedFieldsAreTheSameAsPlainOnes) {
+  const TemporaryFolder folder;
+  const auto runs = read_inputs(
+      csv_options(write_file(folder / "a.csv",
+                             "\"run\",\"method\",\"params\",\"note\",\"tokens\",\"loss\"\n"
+                             "\"r 1\", \" bp \" ,\"1000\",\"a, \"\"b\"\", c\",\"100\",\"3.5\"\n")));
+  ASSERT_EQ(runs.size(), 1U);
+  EXPECT_EQ(runs[0].method, "bp");
+  EXPECT_EQ(runs[0].name, "r 1");
+  EXPECT_EQ(runs[0].rows[0].tokens, 100);
+  EXPECT_EQ(runs[0].rows[0].loss, 3.5);
+}
+
+TEST(FitInput, LastRowCutShortByACrashIsNoRow) {
+  const TemporaryFolder folder;
+  const std::string json = R"({"run":"a","method":"bp","params":1000,"outcome":"running"})";
+  Options options;
+  options.run_folders = {folder / "r"};
+  const auto losses = [&](const std::string& metrics) {
+    write_run(folder / "r", json, metrics);
+    std::vector<double> list;
+    for (const InputRow& row : read_inputs(options).at(0).rows) list.push_back(row.loss);
+    return list;
+  };
+  using Losses = std::vector<double>;
+  const std::string start = "tokens,train_loss,mfu\n1,4,\n";
+  EXPECT_EQ(losses(start + "2,3.5,0.5\n"), (Losses{4, 3.5}));
+  EXPECT_EQ(losses(start + "2,3.5,0.5\n3"), (Losses{4, 3.5}));
+  EXPECT_EQ(losses(start + "2,3.5"), (Losses{4})) << "3.5 may have been 3.57";
+  EXPECT_EQ(losses(start + "2,3.5,0."), (Losses{4, 3.5})) << "the cut column does not count";
+  EXPECT_EQ(losses(start + std::string(64, '\0')), (Losses{4})) << "zeros of a lost block";
+  EXPECT_EQ(losses("tokens,train_loss\n1,4\n2,3"), (Losses{4})) << "it does here";
+  EXPECT_EQ(losses("tokens,train_loss\n"), (Losses{}));
+  write_run(folder / "r", json, "tokens,train_loss,mfu\n1,4\n2,3.5,1\n");
+  EXPECT_TRUE(error_of(options).starts_with("bad_row: ")) << "only the last one is excused";
+}
+
 TEST(FitInput, FoldersOfRunFoldersByName) {
   const TemporaryFolder folder;
   write_run(folder / "runs/b", R"({"run":"b","method":"dfa","params":2e6,"paper_factor":4.5})",
@@ -108,6 +145,10 @@ TEST(FitInput, MistakesInLongCsvAreNamed) {
            Case{"run,method,params,loss\nx,bp,1,1\n", "missing_column", "\"tokens\""},
            Case{"run,method,params,tokens,loss\nx,bp,1,2k,3\n", "bad_number", "a.csv:2: tokens"},
            Case{"run,method,params,tokens,loss\nx,bp,1,2\n", "bad_row", "a.csv:2: 4 fields"},
+           Case{"run,method,params,tokens,loss\nx,bp,1,2", "bad_row", "a.csv:2: 4 fields"},
+           Case{"run,method,params,tokens,loss\nx,\"bp,1,2,3\n", "bad_row", "a.csv:2: 2 fields"},
+           Case{"run,method,params,tokens,loss,loss\nx,bp,1,2,3,4\n", "bad_row", "\"loss\" twice"},
+           Case{"\x7f\rELF\n1\n", "missing_column", "\"?"},
            Case{"run,method,params,tokens,loss\n,bp,1,2,3\n", "bad_row", "empty run"},
            Case{"run,method,params,tokens,loss\nx,,1,2,3\n", "bad_row", "empty run or method"},
            Case{"run,method,params,tokens,loss\nx,bp,0,2,3\n", "bad_row", "params"},

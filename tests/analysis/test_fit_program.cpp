@@ -151,7 +151,9 @@ TEST(FitProgram, WrongUsageIsTwo) {
   for (const char* arguments :
        {"", "--out out", "--csv a.csv", "--csv a.csv --out out --accounting guess",
         "--csv a.csv --out out --bin -1", "--csv a.csv --out out --factor dfa",
-        "--csv a.csv --out out --factor dfa=0", "--csv a.csv --out out --unknown"}) {
+        "--csv a.csv --out out --factor dfa=0", "--csv a.csv --out out --factor dfa=inf",
+        "--csv a.csv --out out --bin nan", "--csv a.csv --out out --seed -1",
+        "--csv a.csv --out out --unknown"}) {
     EXPECT_EQ(run(folder, arguments), 2) << arguments;
     EXPECT_NE(read_file(folder / "errors"), "") << arguments;
   }
@@ -179,6 +181,26 @@ TEST(FitProgram, OutputThatCannotBeWrittenIsNamed) {
   EXPECT_EQ(run(folder, "--csv study.csv --bootstrap 0 --no-surface --out study.csv/out"), 3);
   EXPECT_TRUE(
       read_file(folder / "errors").starts_with("dfascale-fit: cannot_write: study.csv/out"));
+}
+
+TEST(FitProgram, WhatWasAskedForAndHasNoEffectIsAWarning) {
+  const TemporaryFolder folder;
+  write_study(folder);
+  const auto warnings_of = [&](const std::string& options) {
+    EXPECT_EQ(run(folder, "--csv study.csv --bootstrap 0 --no-surface --out out " + options), 0);
+    std::vector<std::string> found;
+    const auto json = nlohmann::json::parse(read_file(folder / "out/fit.json"));
+    for (const auto& warning : json["warnings"])
+      found.push_back(fmt::format("{} {}", warning["code"].get<std::string>(),
+                                  warning["method"].get<std::string>()));
+    return found;
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(warnings_of("--methods bp,dfa --factor dfa=5"), Texts{});
+  EXPECT_EQ(warnings_of("--methods bp,DFA"), Texts{"method_not_found DFA"});
+  EXPECT_EQ(warnings_of("--factor dfs=5"), Texts{"method_not_found dfs"});
+  EXPECT_EQ(warnings_of("--factor dfa=5 --accounting exact"), Texts{"factor_unused dfa"});
+  EXPECT_EQ(warnings_of("--reference BP"), Texts{"no_reference BP"});
 }
 
 TEST(FitProgram, NoFitIsFour) {

@@ -13,6 +13,11 @@ TEST(FitText, Numbers) {
   EXPECT_EQ(pretty(414.2, 2), "414");
   EXPECT_EQ(pretty(6.0e-6, 2), "6.0×10⁻⁶");
   EXPECT_EQ(pretty(0.0), "0");
+  EXPECT_EQ(short_count(269696), "270 k");
+  EXPECT_EQ(short_count(1.3e6), "1.3 M");
+  EXPECT_EQ(short_count(57.7e6), "58 M");
+  EXPECT_EQ(short_count(999999), "1.0 M");
+  EXPECT_EQ(short_count(512), "512");
   EXPECT_EQ(pretty({}), "–");
   EXPECT_EQ(power_of_ten(36.2333), "1.7×10³⁶");
   EXPECT_EQ(power_of_ten(-9.9999), "1.0×10⁻¹⁰") << "a mantissa that rounds to 10";
@@ -22,6 +27,7 @@ TEST(FitText, Numbers) {
 TEST(FitText, NamesAndEscapes) {
   EXPECT_EQ(display_name("dfa"), "DFA");
   EXPECT_EQ(display_name("dfa-block"), "dfa-block");
+  EXPECT_EQ(display_name("DFA"), "“DFA”") << "another method than dfa";
   EXPECT_EQ(escaped("a_b'c"), "a\\_b''c");
 }
 

@@ -143,6 +143,12 @@ TEST(Deck, RestartIsAWordOrAPath) {
   const Settings s = parse("", {"run.restart=./old/ckpt.h5"});
   EXPECT_EQ(s.run.restart, Restart::path);
   EXPECT_EQ(s.run.restart_path, "./old/ckpt.h5");
+  for (const Settings& at : {parse("", {"run.restart=1200"}), parse("[run]\nrestart = 1200"),
+                             parse("[run]\nrestart = \"1200\"")}) {
+    EXPECT_EQ(at.run.restart, Restart::step);
+    EXPECT_EQ(at.run.restart_step, 1200);
+    EXPECT_EQ(parse(show_deck(at)).run.restart_step, 1200);
+  }
 }
 
 TEST(Deck, ShownDeckReadsBackTheSame) {
@@ -228,6 +234,7 @@ TEST(Suggest, CountsEditsAndFindsTheNearest) {
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3);
   EXPECT_EQ(edit_distance("", "abc"), 3);
   EXPECT_EQ(nearest("lerning_rate", {"learning_rate", "floor"}), "learning_rate");
+  EXPECT_EQ(nearest("DFA", {"bp", "dfa"}), "dfa");
   EXPECT_EQ(nearest("elephant", {"width", "heads"}), "");
 }
 

@@ -191,7 +191,7 @@ TEST(TextSource, WrongFilesSayWhatToDo) {
   }
   expect_error(Exit::data, {"nowhere.txt", "No such file"},
                [&] { ChunkReader({folder / "nowhere.txt"}); });
-  expect_error(Exit::data, {folder.path(), "directory"}, [&] { ChunkReader({folder.path()}); });
+  expect_error(Exit::data, {folder.path(), "folder"}, [&] { ChunkReader({folder.path()}); });
 }
 
 TEST(TextSource, KeepsChecksumsOfTheFilesOnDisk) {

@@ -1,0 +1,17 @@
+// One checkpoint file, written whole or not at all.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.hpp"
+
+namespace dfascale {
+
+/// Collective.  Writes PATH.tmp, flushes it to disk, reads it back, then gives it its name and its
+/// digest.  If any rank fails all throw, and what was at PATH is as it was.
+SaveTimes write_checkpoint(const std::string& path, const CheckpointMeta& meta,
+                           const std::vector<ArraySlice>& arrays, const WriterRanks& ranks);
+
+}  // namespace dfascale

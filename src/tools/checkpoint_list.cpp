@@ -1,0 +1,158 @@
+// dfascale checkpoint list and verify: what is in a folder, and whether it can be trusted.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "deck/deck.hpp"
+#include "io/checkpoint.hpp"
+#include "model/parameters.hpp"
+#include "tools/checkpoint_tools.hpp"
+#include "tools/trained_model.hpp"
+#include "train/learner.hpp"
+
+namespace dfascale {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// What is known of a file: everything if it is good, else only why it is not.
+struct Found {
+  std::string path;
+  std::int64_t bytes = 0, arrays = 0;
+  CheckpointMeta meta;
+  std::string trouble;
+};
+
+/// Shapes by path that a checkpoint of this model and rule holds.
+std::map<std::string, std::vector<std::int64_t>> expected_arrays(const Settings& s) {
+  std::map<std::string, std::vector<std::int64_t>> arrays;
+  const ParameterTable table(shape_of(s.model), s.rule);
+  for (const Parameter& p : table.all()) {
+    const std::vector<std::int64_t> shape =
+        p.dims == 1 ? std::vector{p.rows} : std::vector{p.rows, p.cols};
+    arrays["/params/" + p.name] = shape;
+    if (!p.trained) continue;
+    arrays["/adam/m/" + p.name] = shape;
+    arrays["/adam/v/" + p.name] = shape;
+  }
+  return arrays;
+}
+
+/// A file may be whole and yet lack what its own deck asks for, if it was made by hand.
+void check_complete(const CheckpointFile& file, const std::string& path) {
+  const auto expected = expected_arrays(parse_deck(file.meta().deck, path, {}));
+  for (const auto& [array, shape] : expected)
+    if (!file.has(array) || file.shape(array) != shape)
+      fail(Exit::checkpoint, "{}: the model of its deck needs {} [{}], which {}", path, array,
+           fmt::join(shape, ", "), file.has(array) ? "has another shape" : "is missing");
+  for (const std::string& array : file.paths())
+    if (!expected.contains(array))
+      fail(Exit::checkpoint, "{}: the model of its deck has no {}", path, array);
+}
+
+Found look_at(const std::string& path) {
+  Found found{path, 0, 0, {}, ""};
+  try {
+    const CheckpointFile file(path);
+    check_complete(file, path);
+    found.bytes = static_cast<std::int64_t>(fs::file_size(path));
+    found.arrays = static_cast<std::int64_t>(file.paths().size());
+    found.meta = file.meta();
+  } catch (const Error& error) {
+    found.trouble = error.what();
+  }
+  return found;
+}
+
+std::vector<Found> look_into(const std::string& folder) {
+  const CheckpointFolder checkpoints(checkpoints_folder_at(folder), 1, 0, WriterRanks::alone());
+  std::vector<Found> all;
+  for (const std::int64_t step : checkpoints.steps())
+    all.push_back(look_at(checkpoints.path_of(step)));
+  if (all.empty())
+    fail(Exit::checkpoint,
+         "{}: no checkpoints here; expected a run folder (runs/NAME) or its checkpoints folder",
+         folder);
+  return all;
+}
+
+bool is_latest(const Found& found) {
+  std::error_code ignored;
+  return fs::equivalent(fs::path(found.path).parent_path() / "latest", found.path, ignored);
+}
+
+std::string loss_text(double loss) {
+  return std::isfinite(loss) ? fmt::format("{:.4f}", loss) : "-";
+}
+
+void print(const std::vector<Found>& all) {
+  log::say("{:<24}{:>10}{:>14}{:>10}{:>10}  {:<14} {}", "file", "step", "tokens", "MB", "val loss",
+           "written by", "state");
+  for (const Found& found : all) {
+    const std::string name = fs::path(found.path).filename().string();
+    const CheckpointMeta& meta = found.meta;
+    if (!found.trouble.empty()) log::say("{:<24}broken: {}", name, found.trouble);
+    else
+      log::say("{:<24}{:>10}{:>14}{:>10.1f}{:>10}  {:<14} good{}", name, meta.step, meta.tokens,
+               static_cast<double>(found.bytes) / 1e6, loss_text(meta.best_val_loss), meta.layout,
+               is_latest(found) ? ", latest" : "");
+  }
+}
+
+Json json_of(const Found& found) {
+  Json json = {{"file", found.path}, {"good", found.trouble.empty()}};
+  if (!found.trouble.empty()) {
+    json["trouble"] = found.trouble;
+    return json;
+  }
+  const CheckpointMeta& meta = found.meta;
+  json.update({{"latest", is_latest(found)},
+               {"step", meta.step},
+               {"tokens", meta.tokens},
+               {"bytes", found.bytes},
+               {"arrays", found.arrays},
+               {"flops", meta.flops},
+               {"seconds", meta.seconds},
+               {"layout", meta.layout},
+               {"revision", meta.revision}});
+  if (std::isfinite(meta.best_val_loss)) json["best_val_loss"] = meta.best_val_loss;
+  return json;
+}
+
+}  // namespace
+
+int list_checkpoints(const std::string& folder, Show show) {
+  const std::vector<Found> all = look_into(folder);
+  if (show == Show::table) {
+    print(all);
+  } else {
+    Json list = Json::array();
+    for (const Found& found : all) list.push_back(json_of(found));
+    log::line(list.dump(2));
+  }
+  return static_cast<int>(Exit::done);
+}
+
+int verify_checkpoints(const std::string& where) {
+  std::error_code ignored;
+  const std::vector<Found> all =
+      fs::is_directory(where, ignored) ? look_into(where) : std::vector{look_at(where)};
+  std::int64_t broken = 0;
+  for (const Found& found : all) {
+    if (found.trouble.empty())
+      log::say("good    {}: step {}, {} arrays, {:.1f} MB", found.path, found.meta.step,
+               found.arrays, static_cast<double>(found.bytes) / 1e6);
+    else log::say("broken  {}", found.trouble);
+    broken += found.trouble.empty() ? 0 : 1;
+  }
+  log::say("{} of {} good", static_cast<std::int64_t>(all.size()) - broken, all.size());
+  return static_cast<int>(broken == 0 ? Exit::done : Exit::checkpoint);
+}
+
+}  // namespace dfascale
