@@ -10,8 +10,8 @@ namespace {
 using namespace dfascale;
 
 constexpr void (*subcommands[])(CLI::App&, Run&) = {
-    add_prepare, add_train,  add_study, add_eval,       add_sample,
-    add_inspect, add_verify, add_bench, add_checkpoint, add_deck};
+    add_prepare, add_train,  add_study, add_eval,       add_sample, add_inspect,
+    add_plan,    add_verify, add_bench, add_checkpoint, add_deck};
 
 constexpr const char* about =
     "How well do credit-assignment rules other than backpropagation scale?\n"

@@ -76,6 +76,7 @@ class Run {
   bool meet(std::size_t r);
   void compute(const Action& a, std::size_t r);
   void send(const Action& a, std::size_t r);
+  bool is_passed_on(const Action& a, std::size_t r) const;
   void reduce(const Action& a, std::size_t r);
   void update(const Action& a, std::size_t r);
   void leave_slot(const Action& a, std::size_t r);
@@ -241,6 +242,15 @@ void Run::compute(const Action& a, std::size_t r) {
   wait_until(ranks_[r].clock + seconds, pastime, a, r);
 }
 
+/// Whether the network already has the message: an error that went to another stage just before.
+bool Run::is_passed_on(const Action& a, std::size_t r) const {
+  if (options_.network.errors != ErrorTransfer::broadcast || a.op != Op::send_error) return false;
+  const std::size_t at = ranks_[r].next;
+  if (at == 0) return false;
+  const Action& before = plan_.rows[r][at - 1];
+  return before.op == Op::send_error && before.micro_batch == a.micro_batch;
+}
+
 /// Leaves a note; where messages move by themselves, the port is busy with one after the other.
 void Run::send(const Action& a, std::size_t r) {
   Rank& rank = ranks_[r];
@@ -248,8 +258,9 @@ void Run::send(const Action& a, std::size_t r) {
   const Cargo cargo = facts_of(a.op).cargo;
   double sent = rank.clock;
   if (options_.network.transfer == Transfer::at_send && to != r) {
-    rank.port_free =
-        std::max(rank.port_free, rank.clock) + link(r, to).seconds(options_.bytes.of(cargo));
+    if (!is_passed_on(a, r))
+      rank.port_free =
+          std::max(rank.port_free, rank.clock) + link(r, to).seconds(options_.bytes.of(cargo));
     sent = rank.port_free + link(r, to).latency;
   }
   step_of(rank).sent_at[message(cargo, a.peer, a.micro_batch)] = sent;

@@ -34,10 +34,17 @@ enum class Transfer : std::uint8_t {
   at_send,     ///< when it is sent, while both ranks compute
 };
 
+/// How the error of a micro-batch leaves the last rank.
+enum class ErrorTransfer : std::uint8_t {
+  one_by_one,  ///< a message for each stage that takes it, one after the other
+  broadcast,   ///< once; the network passes it on (only with Transfer::at_send)
+};
+
 struct Network {
   Link near, far;                     ///< within a node and between nodes
   std::vector<std::int32_t> node_of;  ///< by rank; empty: all on one node
   Transfer transfer = Transfer::at_receive;
+  ErrorTransfer errors = ErrorTransfer::one_by_one;
   double norms = 0;  ///< seconds in which the norms of all stages meet
 
   const Link& between(std::int32_t a, std::int32_t b) const {

@@ -48,4 +48,26 @@ Rehearsal rehearse(const Plan& plan, std::int32_t steps) {
   return {options.slots};
 }
 
+std::vector<std::int32_t> least_slots(const Plan& plan) {
+  const auto M = static_cast<std::size_t>(plan.micro_batches);
+  std::vector<std::int32_t> left(plan.rank_of.size() * M, 0);  // actions, by stage, micro-batch
+  const auto place = [&](const Action& a) {
+    return static_cast<std::size_t>(a.stage) * M + static_cast<std::size_t>(a.micro_batch);
+  };
+  for (const std::vector<Action>& row : plan.rows)
+    for (const Action& a : row)
+      if (a.micro_batch >= 0) ++left[place(a)];
+  std::vector<bool> is_held(left.size(), false);
+  std::vector<std::int32_t> held(plan.rank_of.size(), 0), most(plan.rank_of.size(), 1);
+  for (const std::vector<Action>& row : plan.rows)
+    for (const Action& a : row) {
+      if (a.micro_batch < 0) continue;
+      const auto s = static_cast<std::size_t>(a.stage);
+      if (!is_held[place(a)]) most[s] = std::max(most[s], ++held[s]);
+      is_held[place(a)] = true;
+      if (--left[place(a)] == 0) --held[s];
+    }
+  return most;
+}
+
 }  // namespace dfascale

@@ -23,6 +23,10 @@ struct Rehearsal {
 /// Checks the actions, then takes `steps` steps on paper, all computations equally long: finds how
 /// many slots are in use when nobody waits for one, and that as many are enough.  Throws
 /// std::logic_error, with a picture of every stuck row, where ranks wait for each other for ever.
-Rehearsal rehearse(const Plan& plan, std::int32_t steps = 3);
+Rehearsal rehearse(const Plan& plan, std::int32_t steps = 2);
+
+/// By stage: micro-batches between their first and their last action, by the rows alone: quickly
+/// found, and never more than what rehearse() finds.
+std::vector<std::int32_t> least_slots(const Plan& plan);
 
 }  // namespace dfascale

@@ -5,7 +5,6 @@
 #include "base/error.hpp"
 #include "pipeline/messages.hpp"
 #include "pipeline/orders.hpp"
-#include "pipeline/rehearse.hpp"
 
 namespace dfascale {
 namespace {
@@ -113,11 +112,8 @@ Plan make_plan(const ScheduleRequest& request) {
   const ScheduleFacts* facts = find_schedule(request.schedule);
   if (facts == nullptr) fail(Exit::usage, "there is no schedule \"{}\"", request.schedule);
   check(request, *facts);
-  Plan plan = with_messages(request.schedule,
-                            generators[static_cast<std::size_t>(facts - schedules.data())](request),
-                            request.roles, request.ties);
-  rehearse(plan);
-  return plan;
+  const Generator generate = generators[static_cast<std::size_t>(facts - schedules.data())];
+  return with_messages(request.schedule, generate(request), request.roles, request.ties);
 }
 
 Plan forward_only_plan(const Plan& plan, std::int32_t micro_batches) {

@@ -52,8 +52,8 @@ struct ScheduleRequest {
   Ties ties;
 };
 
-/// The whole plan of a step, with messages; rehearsed.  Throws Error(Exit::usage) if the schedule
-/// does not fit the roles.
+/// The whole plan of a step, with messages.  rehearse() proves it and says what memory it takes.
+/// Throws Error(Exit::usage) if the schedule does not fit the roles.
 Plan make_plan(const ScheduleRequest& request);
 
 /// Forwards of so many micro-batches through the stages of a plan, for validation.

@@ -59,7 +59,8 @@ double Simulation::mean_compute() const {
 double Simulation::imbalance() const { return ranks[busiest()].compute - mean_compute(); }
 double Simulation::communication() const { return ranks[busiest()].communication; }
 double Simulation::bubble() const {
-  return step - ranks[busiest()].compute - ranks[busiest()].communication;
+  // Where the busiest rank never waits, rounding may leave less than nothing.
+  return std::max(0.0, step - ranks[busiest()].compute - ranks[busiest()].communication);
 }
 
 double Simulation::bytes_sent() const {
@@ -84,7 +85,6 @@ Simulation simulate(const Plan& plan, const std::vector<std::int32_t>& slots,
                            : (end_of(run, steps - 1) - end_of(run, first - 1)) /
                                  static_cast<double>(steps - first);
   for (const auto& rank : run.ranks) result.ranks.push_back(share_of(rank, first));
-  result.slots = slots;
   result.traffic = traffic_of(plan, workload.bytes);
   result.events = std::move(run.events);
   std::erase_if(result.events,

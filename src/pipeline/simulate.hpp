@@ -33,7 +33,6 @@ struct Simulation {
   double single = 0;  ///< seconds from an idle pipeline's first action to the last rank's end
   double step = 0;    ///< seconds of a step when many follow each other
   std::vector<RankShare> ranks;
-  std::vector<std::int32_t> slots;       ///< by stage (rehearse.hpp)
   std::vector<LinkTraffic> traffic;      ///< between different ranks
   std::vector<Execution::Event> events;  ///< of the first steps, if asked for
 

@@ -35,6 +35,7 @@ void add_checkpoint(CLI::App& app, Run& run);
 void add_deck(CLI::App& app, Run& run);
 void add_eval(CLI::App& app, Run& run);
 void add_inspect(CLI::App& app, Run& run);
+void add_plan(CLI::App& app, Run& run);
 void add_prepare(CLI::App& app, Run& run);
 void add_sample(CLI::App& app, Run& run);
 void add_study(CLI::App& app, Run& run);

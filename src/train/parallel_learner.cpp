@@ -149,10 +149,22 @@ double ParallelLearner::gradient_square() const {
   return square;
 }
 
-std::vector<MemoryRow> ParallelLearner::planned_memory(const Training& training, int place) {
+std::vector<MemoryRow> ParallelLearner::planned_memory(const Training& training,
+                                                       const StageLayout& layout) {
   const Device on;
   Gemm gemm(on);
   Arena counting;
+  const Learner learner(counting, on, gemm, training.shape, training.rule, training.optim, layout,
+                        sharding(training.parallel, 0));
+  std::vector<MemoryRow> rows = learner.memory();
+  const std::int64_t before = counting.bytes();
+  const SharedMatrix exchange(counting, on, nullptr, learner.table());
+  if (counting.bytes() > before)
+    rows.push_back({"exchange of a tied matrix", counting.bytes() - before});
+  return rows;
+}
+
+std::vector<MemoryRow> ParallelLearner::planned_memory(const Training& training, int place) {
   std::vector<MemoryRow> sum;
   const auto add = [&](const MemoryRow& row) {
     const auto same = [&](const MemoryRow& other) { return other.what == row.what; };
@@ -163,15 +175,9 @@ std::vector<MemoryRow> ParallelLearner::planned_memory(const Training& training,
   const std::vector<StageRange> ranges = stage_ranges(training);
   const Plan plan = step_plan(training, ranges);
   const std::vector<StageLayout> layouts = stage_layouts(training, ranges, plan);
-  for (std::size_t s = 0; s < ranges.size(); ++s) {
-    if (plan.rank_of[s] != place) continue;
-    const Learner learner(counting, on, gemm, training.shape, training.rule, training.optim,
-                          layouts[s], sharding(training.parallel, 0));
-    for (const MemoryRow& row : learner.memory()) add(row);
-    const std::int64_t before = counting.bytes();
-    const SharedMatrix exchange(counting, on, nullptr, learner.table());
-    if (counting.bytes() > before) add({"exchange of a tied matrix", counting.bytes() - before});
-  }
+  for (std::size_t s = 0; s < ranges.size(); ++s)
+    if (plan.rank_of[s] == place)
+      for (const MemoryRow& row : planned_memory(training, layouts[s])) add(row);
   return sum;
 }
 

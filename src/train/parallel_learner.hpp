@@ -64,7 +64,8 @@ class ParallelLearner {
   double loss_sum() const;
   double gradient_square() const;
 
-  /// Device memory of a place in the pipeline, without taking it.
+  /// Device memory of a stage, and of a place in the pipeline, without taking it.
+  static std::vector<MemoryRow> planned_memory(const Training& training, const StageLayout& layout);
   static std::vector<MemoryRow> planned_memory(const Training& training, int place);
 
  private:

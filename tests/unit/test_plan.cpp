@@ -50,7 +50,8 @@ std::int64_t count(const Plan& plan, Op op, std::int32_t stage) {
 
 TEST(Plan, EverySchedulePassesEveryMicroBatchOnceThroughEveryStage) {
   for_all_requests({1, 2, 3, 5}, {1, 2, 3, 4, 7, 12}, [](const ScheduleRequest& request) {
-    const Plan plan = make_plan(request);  // rehearsed
+    const Plan plan = make_plan(request);
+    ASSERT_NO_THROW(rehearse(plan, 3));
     ASSERT_EQ(plan.ranks(), request.ranks);
     ASSERT_EQ(plan.stages(), request.ranks * request.virtual_stages);
     for (std::int32_t s = 0; s < plan.stages(); ++s) {
@@ -105,6 +106,16 @@ TEST(Plan, InFlightLimitsHoldAndSlotsFollow) {
     for (std::size_t rank = 0; rank < 4; ++rank) EXPECT_EQ(most_held(plan, rank), in_flight);
     for (const std::int32_t slots : rehearse(plan).slots) EXPECT_GE(slots, in_flight);
   }
+}
+
+TEST(Plan, RowsAloneAskForNoMoreSlots) {
+  for_all_requests({1, 3, 4}, {1, 5, 8}, [](const ScheduleRequest& request) {
+    const Plan plan = make_plan(request);
+    const std::vector<std::int32_t> least = least_slots(plan), slots = rehearse(plan).slots;
+    for (std::size_t s = 0; s < slots.size(); ++s) EXPECT_LE(least[s], slots[s]);
+  });
+  const std::vector<std::int32_t> held = least_slots(make_plan(request("1f1b", "bp", 4, 9)));
+  EXPECT_EQ(held, (std::vector<std::int32_t>{4, 3, 2, 1}));
 }
 
 TEST(Plan, SlotsAreEnoughToLoseNoTime) {

@@ -1,0 +1,223 @@
+// Machines by their figures, what layouts cost on them, and the search for the best.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "comm/session.hpp"
+#include "credit/flops.hpp"
+#include "deck/deck.hpp"
+#include "deck/keys.hpp"
+#include "pipeline/rehearse.hpp"
+#include "planning/costs.hpp"
+#include "planning/machine.hpp"
+#include "planning/sweep.hpp"
+#include "tests/support/files.hpp"
+#include "train/parallel_learner.hpp"
+
+namespace dfascale::test {
+namespace {
+
+constexpr double rounding = 1e-9;  // relative
+
+constexpr const char* plain_machine =
+    "nodes = 2\nranks_per_node = 2\npeak_tflops = 0.5\nefficiency = 0.5\nmemory_gib = 1\n"
+    "memory_gb_per_s = 10\n[inside]\nlatency_us = 0\ngb_per_s = 8\n[between]\nlatency_us = 100\n"
+    "gb_per_s = 2\n";
+
+class Planning : public ::testing::Test {
+ protected:
+  std::string file(const std::string& text) { return write_file(folder_ / "machine.toml", text); }
+  Machine machine(const std::vector<std::string>& overrides = {}) {
+    return read_machine(file(plain_machine), overrides);
+  }
+  std::string refusal(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    try {
+      read_machine(file(text), overrides);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Exit::usage);
+      return error.what();
+    }
+    return "nothing was wrong";
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+Settings settings(const std::vector<std::string>& overrides) {
+  const std::string deck =
+      "[model]\nlayers = 6\nwidth = 32\nheads = 2\ncontext = 16\nvocab = 96\n[data]\ntrain = "
+      "\"x\"\n[optim]\nbatch_sequences = 16\ntokens = 4096\nclip = \"block\"\n";
+  Settings s = parse_deck(deck, "deck.toml", overrides);
+  if (s.parallel.dp == 0) s.parallel.dp = 1;
+  return s;
+}
+
+TEST_F(Planning, MachinesAreReadAndOverridden) {
+  const Machine m = machine({"nodes=3", "between.gb_per_s=0.5", "name=\"mine\""});
+  EXPECT_EQ(m.name, "mine");
+  EXPECT_EQ(m.ranks(), 6);
+  EXPECT_EQ(m.node_of(3), 1);
+  EXPECT_EQ(m.flops_per_second(), 0.25e12);
+  EXPECT_EQ(m.between.bandwidth, 0.5e9);
+  EXPECT_DOUBLE_EQ(m.between.latency, 1e-4);
+  EXPECT_EQ(m.transfer, Transfer::at_receive);
+}
+
+TEST_F(Planning, MistakesInMachinesAreNamed) {
+  const std::string text = plain_machine;
+  EXPECT_NE(refusal(text + "bandwith = 3\n").find("between.bandwith: unknown key"),
+            std::string::npos);
+  EXPECT_NE(refusal("nodes = 0\n" + text.substr(10)).find(":1: nodes: expected a whole number"),
+            std::string::npos);
+  EXPECT_NE(refusal("nodes = 1.5\n" + text.substr(10)).find("nodes: expected"), std::string::npos);
+  EXPECT_NE(refusal(text.substr(10)).find("nodes is missing"), std::string::npos);
+  EXPECT_NE(refusal("nodes = \n").find("not TOML"), std::string::npos);
+  EXPECT_NE(refusal(text, {"efficiency=2"}).find("--machine-set efficiency=2"), std::string::npos);
+  EXPECT_NE(refusal(text, {"messages_move=\"never\""}).find("expected \"at_receive\""),
+            std::string::npos);
+  EXPECT_NE(refusal(text, {"errors_move=\"broadcast\""}).find("set messages_move"),
+            std::string::npos);
+  EXPECT_THROW(read_machine("nowhere.toml", {}), Error);
+}
+
+TEST_F(Planning, RingsUseThePortsOfAllTheirRanks) {
+  const Machine m = machine();
+  EXPECT_NEAR(ring_seconds(m, 0, 2, 8e9), 0.5, rounding);
+  // Four ranks on two nodes: three quarters of the bytes over two ports of 2 GB/s, two hops late.
+  EXPECT_NEAR(ring_seconds(m, 0, 4, 8e9), 0.75 * 2 + 2e-4, rounding);
+  EXPECT_EQ(ring_seconds(m, 1, 1, 8e9), 0);
+}
+
+TEST_F(Planning, StageTimesAddUpToExactFlops) {
+  const Machine m = machine();
+  for (const char* rule : {"bp", "dfa", "dfa-canonical", "shallow"})
+    for (const char* split : {"2,2,2", "3,3,0", "1,1,4"}) {
+      const Training training = Training::of(
+          settings({std::string("rule.name=") + rule, "parallel.pp=3",
+                    std::string("parallel.split=\"") + split + "\"", "parallel.micro_batches=4"}));
+      double seconds = 0;
+      for (const StageRange& range : stage_ranges(training)) {
+        const StageTimes t = stage_times(training, range, m);
+        seconds += t.forward + t.backward();
+      }
+      const double tokens = static_cast<double>(training.sequences * training.shape.context);
+      const double exact = flops_per_token(training.shape, training.rule).total() * tokens;
+      EXPECT_NEAR(seconds * m.flops_per_second(), exact, rounding * exact) << rule << split;
+    }
+}
+
+TEST_F(Planning, OverheadIsPaidByEveryPassThatThereIs) {
+  const Training training =
+      Training::of(settings({"rule.name=shallow", "parallel.pp=2", "parallel.split=\"4,2\""}));
+  const StageRange frozen = stage_ranges(training).front();
+  const StageTimes without = stage_times(training, frozen, machine());
+  const StageTimes with = stage_times(training, frozen, machine({"overhead_us=1000"}));
+  EXPECT_NEAR(with.forward - without.forward, 4e-3, 1e-9);
+  EXPECT_EQ(with.backward(), 0);
+}
+
+TEST_F(Planning, MemoryIsWhatTheProgramLaysOut) {
+  StageMemory memory;
+  for (const char* rule : {"bp", "dfa"})
+    for (const std::int64_t slots : {1, 2, 5}) {
+      const Training training =
+          Training::of(settings({std::string("rule.name=") + rule, "parallel.pp=2"}));
+      for (const StageRange& range : stage_ranges(training)) {
+        const StageLayout layout{.range = range, .sequences = 2, .slots = slots};
+        std::int64_t exact = 0;
+        for (const MemoryRow& row : ParallelLearner::planned_memory(training, layout))
+          exact += row.bytes;
+        EXPECT_EQ(memory.bytes(training, layout), exact);
+      }
+    }
+}
+
+LayoutCost costed(const Training& training, const Machine& machine) {
+  StageMemory memory;
+  LayoutCost cost = plan_layout(training, machine);
+  const std::int64_t least = least_bytes(cost, memory);
+  add_memory(cost, memory);
+  EXPECT_LE(least, cost.most_bytes());
+  add_simulation(cost, {});
+  return cost;
+}
+
+TEST_F(Planning, OneRankTakesItsFlopsOverItsRate) {
+  const Machine m = machine({"memory_gb_per_s=1e9"});
+  const LayoutCost cost = costed(Training::of(settings({})), m);
+  const double flops =
+      flops_per_token(cost.training.shape, cost.training.rule).total() * cost.step_tokens();
+  EXPECT_NEAR(cost.simulation.step, flops / m.flops_per_second(), 1e-6 * cost.simulation.step);
+  EXPECT_NEAR(cost.mfu(m), m.efficiency, 1e-6);
+  EXPECT_EQ(*cost.idle_in_theory(), 0);
+}
+
+TEST_F(Planning, SumsOverReplicasCostTimeAndZeroGathers) {
+  const auto step = [&](const char* dp, const char* zero) {
+    const Machine m = machine({"memory_gb_per_s=1e9"});
+    return costed(Training::of(settings(
+                      {std::string("parallel.dp=") + dp, std::string("parallel.zero=") + zero})),
+                  m)
+        .simulation;
+  };
+  EXPECT_EQ(step("1", "0").communication(), 0);
+  EXPECT_GT(step("4", "0").communication(), 0);
+  EXPECT_GT(step("4", "1").communication(), 0);
+}
+
+TEST_F(Planning, SweepsFindTheBestThatFits) {
+  const Machine m = machine();
+  for (const char* rule : {"bp", "dfa"}) {
+    const SweepResult found = sweep(settings({}), *find_rule(rule), m, {.kept = 3});
+    ASSERT_EQ(found.best.size(), 3U);
+    EXPECT_GT(found.tried, 10);
+    EXPECT_EQ(found.too_large, 0);
+    for (const LayoutCost& cost : found.by_pipeline) {
+      EXPECT_TRUE(cost.fits(m));
+      EXPECT_GE(cost.simulation.step, found.best.front().simulation.step);
+      EXPECT_EQ(cost.ranks() <= m.ranks() && cost.ranks() >= 3, true);
+      // What the sweep says of a layout is what the layout costs by itself.
+      EXPECT_NEAR(costed(cost.training, m).simulation.step, cost.simulation.step,
+                  1e-3 * cost.simulation.step);
+    }
+  }
+}
+
+TEST_F(Planning, WhereMemoryIsShortUnlockedKeepsFewerInFlight) {
+  const Settings deck = settings({"model.context=512", "optim.batch_sequences=32"});
+  const auto bytes = [&](const char* in_flight) {
+    Settings s =
+        settings({"model.context=512", "optim.batch_sequences=32", "rule.name=dfa", "parallel.pp=4",
+                  "parallel.micro_batches=32", std::string("parallel.in_flight=") + in_flight});
+    return costed(Training::of(s), machine()).most_bytes();
+  };
+  // Room for two micro-batches under way, not for four.
+  ASSERT_LT(bytes("2"), bytes("4"));
+  Machine tight = machine();
+  tight.memory_bytes = static_cast<double>(bytes("2"));
+  const SweepResult found = sweep(deck, *find_rule("dfa"), tight, {});
+  const auto longest =
+      std::find_if(found.by_pipeline.begin(), found.by_pipeline.end(),
+                   [](const LayoutCost& cost) { return cost.training.parallel.pp == 4; });
+  ASSERT_NE(longest, found.by_pipeline.end());
+  EXPECT_TRUE(longest->fits(tight));
+  EXPECT_EQ(longest->training.parallel.schedule, "unlocked");
+  EXPECT_GE(longest->training.parallel.in_flight, 1);
+  EXPECT_LE(longest->training.parallel.in_flight, 2);
+  tight.memory_bytes = 1000;
+  const SweepResult nothing = sweep(deck, *find_rule("dfa"), tight, {});
+  EXPECT_TRUE(nothing.best.empty());
+  EXPECT_EQ(nothing.tried, nothing.too_large);
+}
+
+}  // namespace
+}  // namespace dfascale::test
+
+/// Memory is counted by the code that lays it out, which lives in a session.
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  const dfascale::Session session;
+  return RUN_ALL_TESTS();
+}
