@@ -13,6 +13,8 @@
 namespace dfascale::fit {
 namespace {
 
+constexpr int title_pixels = 30;  ///< of a panel's title
+
 struct Panel {
   const char* title;
   std::vector<Method> methods;  ///< x in ln FLOP
@@ -94,7 +96,12 @@ Drawn draw_accountings(const Results& results, const std::filesystem::path& fold
   const Panel panels[] = {panel("paper: 6ND, 4ND, 2ND", options, Accounting::paper),
                           panel("optimistic: 2ND for DFA", options, Accounting::optimistic),
                           panel("exact FLOP", options, Accounting::exact), std::move(measured)};
-  Figure figure("accountings", 700);
+  Figure figure("accountings", 640);
+  std::size_t longest = 0;
+  for (const Method& method : results.methods)
+    longest = std::max(longest, visible_length(display_name(method.name)));
+  const TopKey key(results.methods.size(), longest);
+  figure.grow(key.height);
   Ranges ranges;
   std::string commands;
   for (const Panel& p : panels) {
@@ -105,12 +112,12 @@ Drawn draw_accountings(const Results& results, const std::filesystem::path& fold
   }
   figure.draw(axes_style());
   figure.draw(fmt::format(
-      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,0.875 spacing 0.09,0.14\n"
+      "  set multiplot layout 2,2 margins 0.08,0.97,0.09,{:.4f} spacing 0.09,0.14\n"
       "  set logscale xy\n  set format x \"10^{{%T}}\"\n  set xlabel \"PF-days\" offset 0,0.5\n"
-      "  set ylabel \"loss [nat/token]\" offset 1,0\n  set key at screen 0.5,0.985 center top "
-      "vertical maxrows 2 Left reverse samplen 3\n"
+      "  set ylabel \"loss [nat/token]\" offset 1,0\n{}"
       "  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}",
-      ranges.low_x / 1.3, ranges.high_x * 1.3, ranges.low_y * 0.98, ranges.high_y * 1.02,
+      key.end(figure.height(), title_pixels), key.place(figure.height()), ranges.low_x / 1.3,
+      ranges.high_x * 1.3, ranges.low_y * 0.98, ranges.high_y * 1.02,
       tick_command('y', log_ticks(ranges.low_y * 0.98, ranges.high_y * 1.02))));
   figure.draw(commands + "  unset multiplot\n");
   return figure.render(folder) ? Drawn::yes : Drawn::no_gnuplot;

@@ -63,19 +63,22 @@ std::string curve(Figure& figure, const std::vector<std::pair<double, double>>& 
 }  // namespace
 
 Drawn draw_alignment(const Results& results, const fs::path& folder) {
-  Figure figure("alignment", 560);
+  Figure figure("alignment", 500);
   std::string thin, thick;
+  std::size_t entries = 1, longest = 13;  // "single blocks"
   for (const auto& [method, series] : largest_alignments(results))
     for (const auto& [name, points] : series) {
-      const Look& style = look(place_of(results, method));
-      if (name == "all")
-        thick += curve(
-            figure, points,
-            fmt::format("linespoints lw 2.5 pt {} pi {} lc rgb \"{}\" title '{}, all parameters'",
-                        style.point, std::max<std::size_t>(1, points.size() / 8), style.colour,
-                        escaped(display_name(method))));
-      else
+      const Look style = look(place_of(results, method));
+      if (name != "all") {
         thin += curve(figure, points, fmt::format("lines lw 1 lc rgb \"{}\" notitle", style.tint));
+        continue;
+      }
+      ++entries;
+      longest = std::max(longest, visible_length(display_name(method)));
+      thick += curve(figure, points,
+                     fmt::format("linespoints lw 2.5 pt {} pi {} lc rgb \"{}\" title '{}'",
+                                 style.point, std::max<std::size_t>(1, points.size() / 8),
+                                 style.colour, escaped(display_name(method))));
     }
   if (thin.empty() && thick.empty()) {
     remove_figure(folder, "alignment");
@@ -83,12 +86,13 @@ Drawn draw_alignment(const Results& results, const fs::path& folder) {
   }
   const std::string plots =
       thin + thick + "keyentry with lines lw 1 lc rgb \"#999999\" title 'single blocks'";
+  const TopKey key(entries, longest);
+  figure.grow(key.height);
   figure.draw(axes_style());
   figure.draw(fmt::format(
       "  set xlabel \"step\"\n  set ylabel \"cosine with the backpropagated gradient\"\n"
-      "  set key tmargin center horizontal Left reverse samplen 3.5\n"
-      "  set yrange [*<-0.05:1]\n  plot {}\n",
-      plots));
+      "{}  set xrange [0:*]\n  set yrange [*<-0.05:1]\n  plot {}\n",
+      key.commands(figure.height()), plots));
   return figure.render(folder) ? Drawn::yes : Drawn::no_gnuplot;
 }
 

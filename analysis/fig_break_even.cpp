@@ -27,6 +27,10 @@ class BreakEvenFigure {
       remove_figure(folder, "breakeven");
       return Drawn::nothing_to_show;
     }
+    lines_ += "keyentry with points pt 6 ps 1.6 lw 1.5 lc rgb \"#666666\" title '" +
+              std::string(measured_title) + "', ";
+    const TopKey key(entries_ + 1, longest_label_);
+    figure_.grow(key.height);
     const double low = std::min(low_, 0.8) / 1.3, high = std::max(high_, 1.25) * 1.3;
     const std::string reference = escaped(display_name(results_.options.reference));
     figure_.draw(axes_style());
@@ -34,12 +38,12 @@ class BreakEvenFigure {
         "  set logscale xy\n  set format x \"10^{{%T}}\"\n"
         "  set xlabel 'compute C of {0} [{1}]'\n"
         "  set ylabel 'compute needed, in units of that of {0}: M(C)'\n"
-        "  set key tmargin center horizontal Left reverse samplen 3.5 maxcols 2 spacing 1.2\n"
-        "  set xrange [{2:.6g}:{3:.6g}]\n  set yrange [{4:.6g}:{5:.6g}]\n{6}"
+        "{9}  set xrange [{2:.6g}:{3:.6g}]\n  set yrange [{4:.6g}:{5:.6g}]\n{6}"
         "  set arrow 1 from graph 0, first 1 to graph 1, first 1 nohead lw 1 lc rgb \"#000000\"\n"
         "  plot {7}{8}\n",
         reference, compute_unit_name(results_), low_C_ / 1.3, high_C_ * 1.3, low, high,
-        ticks(low, high), bands_, lines_.substr(0, lines_.rfind(','))));
+        ticks(low, high), bands_, lines_.substr(0, lines_.rfind(',')),
+        key.commands(figure_.height())));
     return figure_.render(folder) ? Drawn::yes : Drawn::no_gnuplot;
   }
 
@@ -105,20 +109,23 @@ class BreakEvenFigure {
     if (!beyond.empty())
       lines_ += fmt::format("{} with lines dt 2 lw 2 lc rgb \"{}\" notitle, \\\n    ",
                             figure_.data(beyond), look.colour);
+    ++entries_;
+    longest_label_ = std::max(longest_label_, visible_length(display_name(c.method)));
     std::vector<std::string> measured;
     for (const BreakEven& b : c.break_even)
       if (b.M_empirical)
         measured.push_back(
             fmt::format("{:.7g} {:.7g}", b.C / results_.compute_unit(), *b.M_empirical));
     if (!measured.empty())
-      lines_ += fmt::format(
-          "{} with points pt 6 ps 1.6 lw 1.5 lc rgb \"{}\" title '{}, measured "
-          "frontiers', \\\n    ",
-          figure_.data(measured), look.colour, escaped(display_name(c.method)));
+      lines_ += fmt::format("{} with points pt 6 ps 1.6 lw 1.5 lc rgb \"{}\" notitle, \\\n    ",
+                            figure_.data(measured), look.colour);
   }
 
   const Results& results_;
-  Figure figure_{"breakeven", 560};
+  static constexpr const char* measured_title = "of the measured frontiers";
+
+  Figure figure_{"breakeven", 500};
+  std::size_t entries_ = 0, longest_label_ = visible_length(measured_title);
   std::string bands_, lines_;
   double low_ = std::numeric_limits<double>::infinity(), high_ = 0;
   double low_C_ = low_, high_C_ = 0;

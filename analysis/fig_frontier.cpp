@@ -22,23 +22,28 @@ class FrontierFigure {
     for (std::size_t i = 0; i < methods.size(); ++i) add_runs(*methods[i], look(i));
     for (std::size_t i = 0; i < methods.size(); ++i) add_fits(*methods[i], look(i));
     for (std::size_t i = 0; i < methods.size(); ++i) add_frontier(*methods[i], look(i));
-    for (std::size_t i = 0; i < methods.size(); ++i) add_offset(*methods[i], look(i));
+    bool any_offset = false;
+    for (std::size_t i = 0; i < methods.size(); ++i) any_offset |= add_offset(*methods[i], look(i));
     if (!(high_y_ > 0)) return Drawn::nothing_to_show;
     plot("keyentry with lines lw 1.4 dt 2 lc rgb \"#666666\" title 'power law, extrapolated'");
+    if (any_offset)
+      plot("keyentry with lines lw 1.4 lc rgb \"#666666\" title 'with irreducible loss'");
     plot("keyentry with lines lw 0.8 lc rgb \"#999999\" title 'single runs'");
+    const TopKey key(methods.size() + (any_offset ? 3 : 2), longest_label_,
+                     longest_text_ - longest_label_);
+    figure_.grow(key.height);
     const double pad = std::max(1.01, std::pow(high_y_ / low_y_, 0.03));
     const double unit = results_.compute_unit();
     figure_.draw(axes_style());
-    figure_.draw(fmt::format(
-        "  set logscale xy\n  set format x \"10^{{%T}}\"\n"
-        "  set xlabel \"compute C [{}]\"\n  set ylabel \"{} loss [nat/token]\"\n"
-        "  set key tmargin center horizontal Left reverse samplen 3.5 maxcols 2 width -11 spacing "
-        "1.2\n"
-        "  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}  plot {}\n",
-        compute_unit_name(results_),
-        results_.options.loss == Loss::train ? "training" : "validation",
-        std::exp(low_x_ - 0.3) / unit, std::exp(high_x_ + 0.3) / unit, low_y_ / pad, high_y_ * pad,
-        tick_command('y', log_ticks(low_y_ / pad, high_y_ * pad)), plots_));
+    figure_.draw(
+        fmt::format("  set logscale xy\n  set format x \"10^{{%T}}\"\n"
+                    "  set xlabel \"compute C [{}]\"\n  set ylabel \"{} loss [nat/token]\"\n"
+                    "{}  set xrange [{:.6g}:{:.6g}]\n  set yrange [{:.6g}:{:.6g}]\n{}  plot {}\n",
+                    compute_unit_name(results_),
+                    results_.options.loss == Loss::train ? "training" : "validation",
+                    key.commands(figure_.height()), std::exp(low_x_ - 0.3) / unit,
+                    std::exp(high_x_ + 0.3) / unit, low_y_ / pad, high_y_ * pad,
+                    tick_command('y', log_ticks(low_y_ / pad, high_y_ * pad)), plots_));
     return figure_.render(folder) ? Drawn::yes : Drawn::no_gnuplot;
   }
 
@@ -85,18 +90,29 @@ class FrontierFigure {
       cover(p.x, p.y);
     }
     const bool joined = method.fits.frontier.mode == Mode::curve;
-    plot(fmt::format("{} with {} lw 2.5 lc rgb \"{}\" pt {} ps 0.7 pi {} title '{}'",
+    plot(fmt::format("{} with {} lw 2.5 lc rgb \"{}\" pt {} ps 0.9 pi {} title '{}'",
                      figure_.data(rows), joined ? "linespoints" : "points", look.colour, look.point,
-                     joined ? std::max<std::size_t>(1, points.size() / 8) : 1,
-                     escaped(display_name(method.name)) + law_text(method)));
+                     joined ? std::max<std::size_t>(1, points.size() / 8) : 1, label(method)));
   }
 
-  /// ": (C / C_c)^alpha" with the numbers of the power fit, for the key.
-  std::string law_text(const Method& method) const {
-    const Curve& curve = method.fits.power.curve;
+  /// The method with the law that its outcome rests on; the name alone where there are many.
+  std::string label(const Method& method) {
+    constexpr std::size_t most_with_laws = 8;
+    const std::string name = display_name(method.name);
+    std::string before, exponent;
+    const Curve& curve =
+        offset_is_used(method) ? method.fits.offset.curve : method.fits.power.curve;
     const auto log_C_c = log10_C_c(curve, results_.compute_unit());
-    if (!method.fits.power.has_curve() || !log_C_c) return "";
-    return fmt::format(": (C / {})^{{{}}}", power_of_ten(*log_C_c), fixed(curve.alpha, 3));
+    if (method.fits.power.has_curve() && log_C_c && results_.methods.size() <= most_with_laws) {
+      before = fmt::format(": {}(C / {})", curve.E > 0 ? fixed(curve.E, 2) + " + " : "",
+                           power_of_ten(*log_C_c));
+      exponent = fixed(curve.alpha, 3);
+    }
+    const std::string text =
+        escaped(name) + before + (exponent.empty() ? "" : "^{" + exponent + "}");
+    longest_label_ = std::max(longest_label_, visible_length(name + before + exponent));
+    longest_text_ = std::max(longest_text_, text.size());
+    return text;
   }
 
   bool offset_is_used(const Method& method) const {
@@ -113,22 +129,19 @@ class FrontierFigure {
     if (points.empty() || !power.has_curve()) return;
     const double first = points.front().x;
     const double last = points.back().x + results_.options.horizon * std::log(10.0);
-    add_curve(power.curve, first, last, look.colour, look.dash == 1 ? 2 : look.dash, "notitle");
+    add_curve(power.curve, first, last, look.colour, look.dash == 1 ? 2 : look.dash);
   }
 
   /// The curve with irreducible loss, where an outcome rests on it.
-  void add_offset(const Method& method, const Look& look) {
-    if (!offset_is_used(method)) return;
+  bool add_offset(const Method& method, const Look& look) {
+    if (!offset_is_used(method)) return false;
     const auto points = method.fits.frontier.trimmed();
     const double last = points.back().x + results_.options.horizon * std::log(10.0);
-    const Curve& curve = method.fits.offset.curve;
-    add_curve(curve, points.front().x, last, look.colour, 1,
-              fmt::format("title '{}: {} + (C / C_c)^{{{}}}'", escaped(display_name(method.name)),
-                          fixed(curve.E, 2), fixed(curve.alpha, 3)));
+    add_curve(method.fits.offset.curve, points.front().x, last, look.colour, 1);
+    return true;
   }
 
-  void add_curve(const Curve& curve, double first, double last, const char* colour, int dash,
-                 const std::string& title) {
+  void add_curve(const Curve& curve, double first, double last, const char* colour, int dash) {
     std::vector<std::string> rows;
     constexpr int steps = 60;
     for (int i = 0; i <= steps; ++i) {
@@ -136,13 +149,15 @@ class FrontierFigure {
       rows.push_back(row(x, curve.log_loss(x)));
     }
     cover(last, curve.log_loss(last));
-    plot(fmt::format("{} with lines lw 1.4 dt {} lc rgb \"{}\" {}", figure_.data(rows), dash,
-                     colour, title));
+    plot(fmt::format("{} with lines lw 1.4 dt {} lc rgb \"{}\" notitle", figure_.data(rows), dash,
+                     colour));
   }
 
   const Results& results_;
-  Figure figure_{"fig3_frontier", 620};
+  Figure figure_{"fig3_frontier", 530};
   std::string plots_;
+  std::size_t longest_label_ = visible_length("power law, extrapolated");
+  std::size_t longest_text_ = longest_label_;
   double low_x_ = std::numeric_limits<double>::infinity(), high_x_ = -low_x_;
   double low_y_ = low_x_, high_y_ = 0;
 };

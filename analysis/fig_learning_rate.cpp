@@ -67,7 +67,7 @@ class LearningRateFigure {
         sweeps_(sweeps),
         columns_(sweeps.size() > 1 ? 2 : 1),
         rows_(static_cast<int>(sweeps.size() + 1) / columns_),
-        figure_("learning_rate", 130 + 330 * rows_) {
+        figure_("learning_rate", 40 + 330 * rows_) {
     std::set<double> sizes;
     for (const auto& [method, by_size] : sweeps)
       for (const auto& [N, losses] : by_size) {
@@ -79,6 +79,9 @@ class LearningRateFigure {
   }
 
   Drawn draw(const fs::path& folder) {
+    const TopKey key(sizes_.size() + 1, visible_length("N = 270 k"));
+    figure_.grow(key.height);
+    const int height = figure_.height();
     std::string panels;
     for (const Method* method : ordered_methods(results_))
       if (sweeps_.contains(method->name)) panels += panel(method->name, panels.empty());
@@ -88,16 +91,15 @@ class LearningRateFigure {
         "  set logscale x\n  set format x \"10^{{%T}}\"\n"
         "  set xlabel \"largest learning rate of the schedule\" offset 0,0.4\n"
         "  set ylabel \"final {} loss [nat/token]\" offset 1,0\n"
-        "  set key at screen 0.53,0.985 center top vertical maxrows 2 Left reverse samplen 2.5\n"
-        "  set xrange [{:.6g}:{:.6g}]\n{}  unset multiplot\n",
-        rows_, columns_, 0.16 / rows_, 1 - 0.22 / rows_, 0.28 / rows_,
-        results_.options.loss == Loss::train ? "training" : "validation", low_ / 1.4, high_ * 1.4,
-        panels));
+        "{}  set xrange [{:.6g}:{:.6g}]\n{}  unset multiplot\n",
+        rows_, columns_, 64.0 / height, key.end(height, 34), 100.0 / height,
+        results_.options.loss == Loss::train ? "training" : "validation", key.place(height),
+        low_ / 1.4, high_ * 1.4, panels));
     return figure_.render(folder) ? Drawn::yes : Drawn::no_gnuplot;
   }
 
  private:
-  const Look& look_of(double N) const {
+  Look look_of(double N) const {
     const auto at = std::lower_bound(sizes_.begin(), sizes_.end(), N);
     return look(static_cast<std::size_t>(at - sizes_.begin()));
   }
@@ -120,7 +122,7 @@ class LearningRateFigure {
     const auto best =
         std::min_element(losses.begin(), losses.end(),
                          [](const auto& a, const auto& b) { return a.second < b.second; });
-    const Look& style = look_of(N);
+    const Look style = look_of(N);
     return fmt::format(
         "{} with linespoints lw 2 pt {} dt {} lc rgb \"{}\" notitle, \\\n    "
         "{} with points pt 6 ps 1.8 lc rgb \"#222222\" notitle, \\\n    ",

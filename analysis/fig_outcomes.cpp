@@ -76,8 +76,8 @@ std::string names(const std::vector<const Comparison*>& ours) {
 /// One panel: shaded between the lines in the better one's colour where it is our outcome.
 std::string panel(const Results& results, const Scenario& s, const std::string& data) {
   const auto ours = found(results, s.letter);
-  const Look& reference = look(0);
-  const Look& method = ours.size() == 1 ? look(place_of(results, ours.front()->method)) : several;
+  const Look reference = look(0);
+  const Look method = ours.size() == 1 ? look(place_of(results, ours.front()->method)) : several;
   std::string text =
       fmt::format("  unset label\n  set title \"{}\" offset 0,-0.6 {}\n{}", s.title,
                   ours.empty() ? "tc rgb \"#777777\"" : "tc rgb \"#000000\"", labels(ours));
@@ -102,7 +102,11 @@ std::string caption(const Results& results) {
     if (c.outcome == "indeterminate") open.push_back(escaped(display_name(c.method)));
   if (results.comparisons.empty()) return "no comparison";
   if (open.empty()) return "shaded: what these data say, in the colour of the better method";
-  return fmt::format("shaded: what these data say; indeterminate: {}", joined(open));
+  constexpr std::size_t most = 3;
+  const std::size_t more = open.size() > most ? open.size() - most : 0;
+  open.resize(open.size() - more);
+  return fmt::format("shaded: what these data say; indeterminate: {}{}", joined(open),
+                     more > 0 ? fmt::format(" and {} more", more) : "");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -42,7 +43,15 @@ int run_gnuplot(const std::filesystem::path& folder, const std::string& script) 
 
 }  // namespace
 
-const Look& look(std::size_t i) { return looks[i % looks.size()]; }
+Look look(std::size_t i) {
+  constexpr std::array<int, 8> other_points = {6, 4, 8, 12, 10, 5, 7, 9};
+  Look style = looks[i % looks.size()];
+  if (i / looks.size() % 2 == 1) {
+    style.point = other_points[i % looks.size()];
+    style.dash = style.dash % 5 + 1;
+  }
+  return style;
+}
 
 Figure::Figure(std::string name, int height) : name_(std::move(name)), height_(height) {}
 
@@ -75,6 +84,38 @@ bool Figure::render(const std::filesystem::path& folder) const {
   const std::string file = name_ + ".gp";
   write_file(folder / file, script());
   return run_gnuplot(folder, file) == 0;
+}
+
+TopKey::TopKey(std::size_t entries, std::size_t longest, std::size_t unseen_characters)
+    : unseen(unseen_characters) {
+  constexpr std::size_t row_pixels = 24, sample_pixels = 80, character_pixels = 9, width = 880;
+  const std::size_t column_pixels = sample_pixels + character_pixels * longest;
+  const std::size_t most = std::clamp<std::size_t>(width / column_pixels, 1, 4);
+  rows = std::max<std::size_t>(1, (entries + most - 1) / most);
+  height = static_cast<int>(row_pixels * rows) + 12;
+  const std::size_t columns = (entries + rows - 1) / rows;
+  left = std::max(0.02, 0.5 - static_cast<double>(columns * column_pixels) / (2.0 * 900));
+}
+
+std::string TopKey::place(int figure_height) const {
+  return fmt::format(
+      "  set key at screen {:.4f},{:.4f} left top vertical maxrows {} Left reverse samplen 3.5 "
+      "spacing 1.2 width -{}\n",
+      left, 1 - 6.0 / figure_height, rows, unseen);
+}
+
+double TopKey::end(int figure_height, int below) const {
+  return 1 - static_cast<double>(height + below) / figure_height;
+}
+
+std::string TopKey::commands(int figure_height) const {
+  return place(figure_height) + fmt::format("  set tmargin at screen {:.4f}\n", end(figure_height));
+}
+
+std::size_t visible_length(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // not the rest of a character
+  }));
 }
 
 std::string axes_style() {

@@ -75,6 +75,7 @@ std::vector<std::size_t> Agenda::in_order() const {
     return std::get<2>(a) < std::get<2>(b);
   });
   std::vector<std::size_t> order;
+  order.reserve(keys.size());
   for (const auto& key : keys) order.push_back(std::get<2>(key));
   return order;
 }

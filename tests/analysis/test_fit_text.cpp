@@ -1,6 +1,9 @@
 // Numbers and ticks as people read them.
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
 #include "analysis/gnuplot.hpp"
 #include "analysis/text.hpp"
 
@@ -29,6 +32,22 @@ TEST(FitText, NamesAndEscapes) {
   EXPECT_EQ(display_name("dfa-block"), "dfa-block");
   EXPECT_EQ(display_name("DFA"), "“DFA”") << "another method than dfa";
   EXPECT_EQ(escaped("a_b'c"), "a\\_b''c");
+}
+
+TEST(FitText, KeysOfFiguresFitIntoTheirWidth) {
+  EXPECT_EQ(visible_length("1.0×10⁻¹⁰"), 9U);
+  EXPECT_EQ(TopKey(4, 9).rows, 1U);
+  EXPECT_EQ(TopKey(5, 30).rows, 3U) << "two columns";
+  EXPECT_EQ(TopKey(20, 31).rows, 10U);
+  EXPECT_EQ(TopKey(3, 90).rows, 3U) << "one column, however long";
+  EXPECT_GT(TopKey(20, 31).height, 10 * 20);
+  EXPECT_GE(TopKey(20, 90).left, 0);
+}
+
+TEST(FitText, LooksOfSixteenMethodsDiffer) {
+  std::set<std::pair<std::string, int>> looks;
+  for (std::size_t i = 0; i < 16; ++i) looks.emplace(look(i).colour, look(i).point);
+  EXPECT_EQ(looks.size(), 16U);
 }
 
 TEST(FitText, TicksAreFewAndInRange) {
