@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/report.hpp"
 #include "analysis/text.hpp"
 
 namespace dfascale::fit {
@@ -56,6 +57,8 @@ std::string table1_md(const Results& results) {
   for (const PaperRow& paper : paper_table) text += row(results, paper.method);
   for (const Method* method : ordered_methods(results))
     if (!paper_row(method->name)) text += row(results, method->name);
+  text += "\n";
+  for (const Comparison& c : results.comparisons) text += "- " + plain_sentence(results, c) + "\n";
   text += fmt::format(
       "\nThe paper prints L(C) = (C_c·C)^α, which with its own numbers would mean less than one "
       "nat at 1 PF-day and shallow training ahead of BP; L(C) = (C/C_c)^α with C_c in PF-days is "

@@ -21,12 +21,13 @@ double cosine(double progress, const OptimSettings& optim) {
   return optim.floor + (1 - optim.floor) * 0.5 * (1 + std::cos(std::numbers::pi * progress));
 }
 
-/// Warm-up, stable, decay: full rate until the last decay_share of the budget, then linear to the
-/// floor.
+/// Warm-up, stable, decay: full rate until the last decay_share of the budget, warm-up included,
+/// then linear to the floor.
 double wsd(double progress, const OptimSettings& optim) {
-  const double start = 1 - optim.decay_share;
-  if (progress <= start || optim.decay_share <= 0) return 1;
-  return linear((progress - start) / optim.decay_share, optim);
+  const auto budget = static_cast<double>(optim.tokens);
+  const double rest = budget - static_cast<double>(optim.warmup_tokens);
+  const double share = std::min(1.0, optim.decay_share * budget / rest), start = 1 - share;
+  return progress <= start ? 1 : linear((progress - start) / share, optim);
 }
 
 // In the order of RateSchedule.

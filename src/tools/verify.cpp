@@ -18,7 +18,7 @@ namespace {
 constexpr double verify_bucket_mib = 0.01;
 
 struct VerifyOptions {
-  std::string file, layout = "1x1", schedule, split;
+  std::string file, precision = "f32", layout = "1x1", schedule, split;
   std::vector<std::string> variants;
   std::int64_t micro_batches = 1, zero = 0;
   bool json = false;
@@ -87,7 +87,8 @@ int verify(const VerifyOptions& options) {
   const Golden golden = read_golden(options.file);
   const Device device;
   Gemm gemm(device);
-  nlohmann::json json = {{"file", options.file}, {"precision", "f32"}, {"layout", options.layout}};
+  nlohmann::json json = {
+      {"file", options.file}, {"precision", options.precision}, {"layout", options.layout}};
   std::int64_t failed = 0;
   std::vector<VariantResult> results;
   for (const GoldenVariant* variant : chosen(golden, options.variants)) {
@@ -123,6 +124,11 @@ void add_verify(CLI::App& app, Run& run) {
       ->required();
   command->add_option("--variant", options->variants, "Only this variant; repeatable")
       ->allow_extra_args(false);
+  command
+      ->add_option("--precision", options->precision,
+                   "Number format in matrix products; this version has f32 only")
+      ->check(CLI::IsMember({"f32"}))
+      ->capture_default_str();
   command->add_option("--layout", options->layout, "DPxPP; needs as many ranks")
       ->capture_default_str();
   command->add_option("--micro-batches", options->micro_batches, "Micro-batches per replica")

@@ -59,6 +59,8 @@ TEST(FitProgram, WritesEveryFileAndTheyAgree) {
   EXPECT_NE(table.find("| Shallow | −0.019 | 6.2×10³² |"), std::string::npos);
   std::string alpha = fmt::format("{:.4f}", power["alpha"].get<double>());
   EXPECT_NE(table.find("−" + alpha.substr(1)), std::string::npos);
+  for (const char* rule : {"\n- DFA needs ", "\n- Shallow needs ", "outcome D"})
+    EXPECT_NE(table.find(rule), std::string::npos) << table;
   const std::string report = read_file(folder / "out/report.md");
   EXPECT_NE(report.find("outcome: **D**"), std::string::npos);
   EXPECT_NE(report.find("DFA needs "), std::string::npos);

@@ -328,6 +328,7 @@ def goldens():
         Case("golden is a checkpoint", ["verify", "runs/good/checkpoints/step_00000010.h5"], DATA, ["format_version"]),
         verify("golden truncated", DATA, ["cases/golden truncated.h5"], change=lambda work, data: data[:40000]),
         verify("golden tampered", NUMERICAL, ["final_ln.weight", "FAIL"], "--variant", "bp", change=tampered),
+        verify("unknown precision", USAGE, ["--precision", "f64", "f32"], "--precision", "f64"),
         verify("unknown variant", USAGE, ["--variant bpp", "bp"], "--variant", "bpp"),
         verify("micro-batches do not divide", USAGE, ["golden.h5", "sequences", "3"], "--micro-batches", "3"),
         verify("layout does not divide", USAGE, ["2 sequences", "3 replica"], "--layout", "3x1", ranks=3),

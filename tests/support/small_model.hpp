@@ -33,9 +33,10 @@ inline OptimSettings plain_adamw() {
 
 class SmallModel {
  public:
-  SmallModel(const Shape& shape, const Rule& rule, std::int64_t sequences, double init_std)
+  SmallModel(const Shape& shape, const Rule& rule, std::int64_t sequences, double init_std,
+             const OptimSettings& optim = plain_adamw())
       : shape_(shape), sequences_(sequences) {
-    learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, plain_adamw(),
+    learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, optim,
                                 whole_model_layout(shape, sequences));
     learner_->initialise_parameters(seed, init_std);
     learner_->draw_feedback(seed);
