@@ -129,20 +129,24 @@ ScheduleTimes time_plan(const Comm& world, const Plan& plan, const BenchRule& ru
   Engine engine(world, work, trace);
   const std::int64_t warm_up = 2;
   world.barrier();
-  double start = 0;
+  double start = 0, traced_before = 0;
+  const auto traced = [&] {
+    return std::accumulate(trace.seconds().begin(), trace.seconds().end(), 0.0);
+  };
   for (std::int64_t step = 0; step < warm_up + options.steps; ++step) {
-    if (step == warm_up) start = seconds_now();
+    if (step == warm_up) {
+      start = seconds_now();
+      traced_before = traced();
+    }
     engine.run(plan, Mode::learn, step);
   }
   const double end = seconds_now();
   engine.finish();
-  const auto& spent = trace.seconds();
-  const double all = std::accumulate(spent.begin(), spent.end(), 0.0);
   const auto actions =
       static_cast<double>(plan.rows[static_cast<std::size_t>(world.rank())].size());
   const auto steps = static_cast<double>(options.steps);
-  // Warm-up steps are in the trace: their share is that of their number.
-  const double own = (end - start) - all * steps / (steps + static_cast<double>(warm_up));
+  // What is neither computing nor waiting.
+  const double own = (end - start) - (traced() - traced_before);
 
   ScheduleTimes result{};
   result.schedule = plan.schedule;
