@@ -192,7 +192,7 @@ Json rows_json(const std::vector<LayoutCost>& costs, const Machine& machine) {
 void say_layout(const LayoutCost& cost, const Machine& machine) {
   say_head(cost, machine);
   say_ties(cost);
-  log::say("\nthe first step, a column for each forward of the quickest stage");
+  log::say("\nfrom the first step on, a column for each forward of the quickest stage");
   const auto quickest = std::min_element(
       cost.workload.times.begin(), cost.workload.times.end(),
       [](const StageTimes& a, const StageTimes& b) { return a.forward < b.forward; });
