@@ -99,6 +99,7 @@ std::vector<double> sent_by_rank(const LayoutCost& cost) {
 }
 
 void say_bytes(const LayoutCost& cost) {
+  if (cost.simulation.traffic.empty()) return;
   const std::vector<double> sent = sent_by_rank(cost);
   const auto most = std::max_element(sent.begin(), sent.end());
   log::say(
