@@ -213,6 +213,8 @@ TEST(Deck, EveryDeckInInputsIsRight) {
   const std::filesystem::path inputs = std::string(DFASCALE_SOURCE_DIR) + "/inputs";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(inputs)) {
     if (entry.path().extension() != ".toml") continue;
+    // Machines are read by `dfascale plan`.
+    if (entry.path().parent_path().filename() == "machines") continue;
     // Studies are read by test_study.
     if (deck_text(entry.path().string()).find("\n[study]\n") != std::string::npos) continue;
     ++decks;
