@@ -15,8 +15,9 @@ Order gpipe(const ScheduleRequest& r) { return gpipe_order(r.ranks, r.micro_batc
 
 /// By rank: forwards before the first backward, fewer the nearer to the end.
 std::vector<std::int32_t> down_to_one(std::int32_t ranks, std::int32_t slope) {
-  std::vector<std::int32_t> ahead;
-  for (std::int32_t r = 0; r < ranks; ++r) ahead.push_back(slope * (ranks - 1 - r) + 1);
+  std::vector<std::int32_t> ahead(static_cast<std::size_t>(ranks));
+  for (std::int32_t r = 0; r < ranks; ++r)
+    ahead[static_cast<std::size_t>(r)] = slope * (ranks - 1 - r) + 1;
   return ahead;
 }
 

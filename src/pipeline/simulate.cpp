@@ -37,6 +37,7 @@ std::vector<LinkTraffic> traffic_of(const Plan& plan, const MessageBytes& bytes)
       if (from != to) sums[{from, to}] += bytes.of(facts_of(a.op).cargo);
     }
   std::vector<LinkTraffic> traffic;
+  traffic.reserve(sums.size());
   for (const auto& [link, sum] : sums) traffic.push_back({link.first, link.second, sum});
   return traffic;
 }

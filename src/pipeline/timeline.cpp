@@ -51,7 +51,8 @@ void draw_box(Out out, const Execution::Event& e, double scale) {
   const double y = top + e.rank * row_height;
   if (width < least_width) return;
   fmt::format_to(out,
-                 "<rect x=\"{:.2f}\" y=\"{:.1f}\" width=\"{:.2f}\" height=\"{}\" fill=\"{}\"/>\n",
+                 "<rect x=\"{:.2f}\" y=\"{:.1f}\" width=\"{:.2f}\" height=\"{}\" fill=\"{}\" "
+                 "stroke=\"white\" stroke-width=\"0.5\"/>\n",
                  x, y, width, row_height - 2, colour_of(e).fill);
   const bool is_work = e.pastime != Pastime::idle && e.pastime != Pastime::communication;
   if (width >= least_label_width && is_work)

@@ -3,6 +3,7 @@
 // 2024, "Pipeline Parallelism with Controllable Memory", have the idea and the memory limits).
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <queue>
 
 #include "pipeline/orders.hpp"
@@ -142,16 +143,16 @@ Order ZeroBubble::schedule() {
 
 Order zero_bubble_order(const std::vector<std::int32_t>& ahead, std::int32_t limit,
                         std::int32_t micro_batches) {
-  std::vector<std::int32_t> rank_of;
-  const auto ranks = static_cast<std::int32_t>(ahead.size());
-  for (std::int32_t r = 0; r < ranks; ++r) rank_of.push_back(r);
-  return ZeroBubble(rank_of, ranks, micro_batches, ahead, limit).schedule();
+  std::vector<std::int32_t> rank_of(ahead.size());
+  std::iota(rank_of.begin(), rank_of.end(), 0);
+  return ZeroBubble(rank_of, static_cast<std::int32_t>(ahead.size()), micro_batches, ahead, limit)
+      .schedule();
 }
 
 Order zero_bubble_v_order(std::int32_t ranks, std::int32_t limit, std::int32_t micro_batches) {
-  std::vector<std::int32_t> rank_of;
-  for (std::int32_t r = 0; r < ranks; ++r) rank_of.push_back(r);
-  for (std::int32_t r = ranks - 1; r >= 0; --r) rank_of.push_back(r);
+  std::vector<std::int32_t> rank_of(2 * static_cast<std::size_t>(ranks));
+  std::iota(rank_of.begin(), rank_of.begin() + ranks, 0);
+  std::iota(rank_of.rbegin(), rank_of.rbegin() + ranks, 0);
   const std::vector<std::int32_t> ahead(rank_of.size(), std::numeric_limits<std::int32_t>::max());
   return ZeroBubble(rank_of, ranks, micro_batches, ahead, limit).schedule();
 }

@@ -99,6 +99,7 @@ std::vector<double> sent_by_rank(const LayoutCost& cost) {
 }
 
 void say_bytes(const LayoutCost& cost) {
+  if (cost.simulation.traffic.empty()) return;
   const std::vector<double> sent = sent_by_rank(cost);
   const auto most = std::max_element(sent.begin(), sent.end());
   log::say(
@@ -192,7 +193,7 @@ Json rows_json(const std::vector<LayoutCost>& costs, const Machine& machine) {
 void say_layout(const LayoutCost& cost, const Machine& machine) {
   say_head(cost, machine);
   say_ties(cost);
-  log::say("\nthe first step, a column for each forward of the quickest stage");
+  log::say("\nfrom the first step on, a column for each forward of the quickest stage");
   const auto quickest = std::min_element(
       cost.workload.times.begin(), cost.workload.times.end(),
       [](const StageTimes& a, const StageTimes& b) { return a.forward < b.forward; });
