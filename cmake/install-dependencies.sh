@@ -29,11 +29,11 @@ elsewhere() {
 install-dependencies.sh: this system has no apt-get; install these yourself.
 
 Spack:
-  spack install cmake ninja openmpi hdf5+mpi kokkos+serial onednn cli11 fmt spdlog nlohmann-json random123 \\
+  spack install cmake ninja openmpi hdf5 kokkos+serial onednn cli11 fmt spdlog nlohmann-json random123 \\
     sentencepiece zlib zstd openssl eigen ceres-solver gnuplot googletest benchmark
   and toml++ 3 (headers, with its pkg-config file) from https://github.com/marzer/tomlplusplus
 Modules on clusters are usually called:
-  gcc (12 or newer), cmake (3.25 or newer), ninja, openmpi, hdf5 (parallel), kokkos, onednn, eigen, gnuplot
+  gcc (12 or newer), cmake (3.25 or newer), ninja, openmpi, hdf5, kokkos, onednn, eigen, gnuplot
 TEXT
 }
 

@@ -1,7 +1,4 @@
 // The writing ranks of a program built without MPI: this process.
-#include <hdf5.h>
-
-#include "io/hdf5.hpp"
 #include "io/writer_ranks.hpp"
 
 namespace dfascale {
@@ -22,14 +19,6 @@ std::string WriterRanks::from_first(const std::string& text) const { return text
 
 void WriterRanks::agree(Exit code, const std::string& trouble) const {
   if (!trouble.empty()) throw Error(code, trouble);
-}
-
-Hdf5Handle hdf5_access(const WriterRanks&) {
-  return Hdf5Handle(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-}
-
-Hdf5Handle hdf5_transfer(const WriterRanks&) {
-  return Hdf5Handle(H5Pcreate(H5P_DATASET_XFER), H5Pclose);
 }
 
 }  // namespace dfascale

@@ -1,11 +1,8 @@
-// The writing ranks over MPI, and how HDF5 opens and writes a file through it.
-#define OMPI_SKIP_MPICXX 1
-#include <hdf5.h>
+// The writing ranks over MPI.
 #include <mpi.h>
 
 #include <limits>
 
-#include "io/hdf5.hpp"
 #include "io/writer_ranks.hpp"
 
 namespace dfascale {
@@ -97,28 +94,6 @@ void WriterRanks::agree(Exit code, const std::string& trouble) const {
   const int teller = first / codes;
   const std::string text = broadcast(group_->comm, teller, teller == rank() ? trouble : "");
   throw Error(static_cast<Exit>(first % codes), fmt::format("rank {}: {}", teller, text));
-}
-
-Hdf5Handle hdf5_access(const WriterRanks& ranks) {
-  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  Hdf5Handle handle(access, H5Pclose);
-  if (ranks.size() > 1) {
-    if (H5Pset_fapl_mpio(access, ranks.group().comm, MPI_INFO_NULL) < 0 ||
-        H5Pset_all_coll_metadata_ops(access, true) < 0 ||
-        H5Pset_coll_metadata_write(access, true) < 0)
-      fail(Exit::device, "this HDF5 cannot write through MPI: a parallel HDF5 is needed");
-  }
-  return handle;
-}
-
-// Each rank writes its rows, contiguous in the file, straight to disk.  Collective transfers would
-// gather them on other ranks first: half as fast, and Open MPI's lose a full disk's error there.
-Hdf5Handle hdf5_transfer(const WriterRanks& ranks) {
-  const hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
-  Hdf5Handle handle(transfer, H5Pclose);
-  if (ranks.size() > 1 && H5Pset_dxpl_mpio(transfer, H5FD_MPIO_INDEPENDENT) < 0)
-    fail(Exit::device, "this HDF5 cannot write through MPI: a parallel HDF5 is needed");
-  return handle;
 }
 
 }  // namespace dfascale
