@@ -10,6 +10,7 @@ WriterRanks WriterRanks::alone() { return WriterRanks(std::make_shared<Group>())
 
 int WriterRanks::rank() const { return 0; }
 int WriterRanks::size() const { return 1; }
+bool WriterRanks::may_use_threads() const { return true; }
 
 std::vector<std::uint64_t> WriterRanks::gather(const std::vector<std::uint64_t>& words) const {
   return words;
