@@ -43,3 +43,7 @@ if(DFASCALE_MPI AND NOT HDF5_IS_PARALLEL)
   message(FATAL_ERROR "HDF5 was built without MPI: install a parallel one (Debian: libhdf5-openmpi-dev, "
     "Spack: hdf5+mpi) or configure with -DDFASCALE_MPI=OFF")
 endif()
+if(HDF5_IS_PARALLEL AND NOT DFASCALE_MPI)
+  message(FATAL_ERROR "HDF5 was built with MPI, whose header it wants: install a serial one (Debian: libhdf5-dev, "
+    "Spack: hdf5~mpi) or leave -DDFASCALE_MPI=ON")
+endif()
