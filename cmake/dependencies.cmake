@@ -41,3 +41,7 @@ if(DFASCALE_MPI)
   set(HDF5_PREFER_PARALLEL ON)  # the one that is installed; a serial one does as well
 endif()
 find_package(HDF5 REQUIRED COMPONENTS C)
+if(HDF5_IS_PARALLEL AND NOT DFASCALE_MPI)
+  message(FATAL_ERROR "HDF5 was built with MPI, whose header it wants: install a serial one (Debian: libhdf5-dev, "
+    "Spack: hdf5~mpi) or leave -DDFASCALE_MPI=ON")
+endif()

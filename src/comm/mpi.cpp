@@ -70,8 +70,7 @@ struct Comm::Group {
 
 CommScope::CommScope() : exceptions_(std::uncaught_exceptions()) {
   int provided = 0;
-  // Checkpoints are written by a thread of their own.
-  MPI_CHECKED(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
+  MPI_CHECKED(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
   MPI_CHECKED(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
   MPI_CHECKED(MPI_Comm_dup(MPI_COMM_WORLD, &failures));
   prctl(PR_SET_TIMERSLACK, timer_slack_nanoseconds);
@@ -241,8 +240,10 @@ void Comm::sum_in_order(std::vector<double>& values) const {
 }
 
 void Comm::max(std::vector<double>& values) const {
-  MPI_CHECKED(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
-                            MPI_DOUBLE, MPI_MAX, group_->comm));
+  MPI_Request request;
+  MPI_CHECKED(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
+                             MPI_DOUBLE, MPI_MAX, group_->comm, &request));
+  finish(handle_of(request));
 }
 
 void Comm::broadcast(void* bytes, std::int64_t count) const {

@@ -49,8 +49,7 @@ ParallelLearner::ParallelLearner(const Comm& world, const Device& on, Gemm& gemm
       grid_(world, static_cast<int>(training.parallel.dp), static_cast<int>(training.parallel.pp)),
       ties_(grid_.pipeline.duplicate()),
       ranges_(stage_ranges(training)),
-      plan_(step_plan(training, ranges_)),
-      probe_plan_(one_micro_batch(training, ranges_)) {
+      plan_(step_plan(training, ranges_)) {
   stages_ =
       make_in<LocalStages>(arena_, on, gemm, training_, ranges_, plan_, grid_, ties_, context_);
   engine_ = std::make_unique<Engine>(grid_.pipeline, stages_->by_stage(ranges_.size()), trace_);
@@ -117,7 +116,7 @@ void ParallelLearner::take_own_gradients(const TokenSource& tokens) {
 void ParallelLearner::take_probe_gradients(const TokenSource& tokens, float scale) {
   const float own_scale = std::exchange(context_.scale, scale);
   context_.sums_over_replicas = false;
-  run(probe_plan_, Mode::learn, tokens);
+  run(one_micro_batch(training_, ranges_), Mode::learn, tokens);
   context_.sums_over_replicas = true;
   context_.scale = own_scale;
 }

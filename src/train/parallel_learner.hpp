@@ -76,7 +76,7 @@ class ParallelLearner {
   Grid grid_;
   Comm ties_;
   std::vector<StageRange> ranges_;
-  Plan plan_, probe_plan_, evaluation_plan_;
+  Plan plan_, evaluation_plan_;
   StepContext context_;
   Trace trace_;
   Arena arena_;

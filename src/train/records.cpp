@@ -109,11 +109,13 @@ void Records::show_progress(const Totals& totals, const StepReport& report) {
   const double rate = tokens / report.wall_seconds;
   const std::string mfu =
       peak_ > 0 ? fmt::format("{:.1f} %", 100 * rate * flops_per_token_ / peak_) : "n/a";
-  log::progress(fmt::format(
-      "step {}/{}  loss {:.4f}  val {:.4f}  lr {:.2e}  |g| {:.3f}  {:.0f} tokens/s  "
-      "MFU {}  ETA {}",
-      totals.step, steps_, report.loss, last_validation_, report.learning_rate, report.grad_norm,
-      rate, mfu, duration(per_step * static_cast<double>(steps_ - totals.step))));
+  const std::string val =
+      std::isnan(last_validation_) ? "n/a" : fmt::format("{:.4f}", last_validation_);
+  log::progress(
+      fmt::format("step {}/{}  loss {:.4f}  val {}  lr {:.2e}  |g| {:.3f}  {:.0f} tokens/s  "
+                  "MFU {}  ETA {}",
+                  totals.step, steps_, report.loss, val, report.learning_rate, report.grad_norm,
+                  rate, mfu, duration(per_step * static_cast<double>(steps_ - totals.step))));
 }
 
 void Records::alignment(std::int64_t step, const std::vector<Alignment>& found) {

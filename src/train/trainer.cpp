@@ -28,8 +28,7 @@ std::size_t steps_to_decide(const Settings& settings) { return settings.parallel
 }  // namespace
 
 Trainer::Trainer(const Session& session, const Settings& settings)
-    : session_(session),
-      comm_(session.comm()),
+    : comm_(session.comm()),
       settings_(settings),
       gemm_(device_),
       corpus_(open_corpus(settings)),

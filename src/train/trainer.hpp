@@ -49,7 +49,6 @@ class Trainer {
   void write_trace() const;
   void say_where_time_went() const;
 
-  const Session& session_;
   const Comm& comm_;
   Settings settings_;
   Device device_;

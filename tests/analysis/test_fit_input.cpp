@@ -89,7 +89,8 @@ TEST(FitInput, LastRowCutShortByACrashIsNoRow) {
   const auto losses = [&](const std::string& metrics) {
     write_run(folder / "r", json, metrics);
     std::vector<double> list;
-    for (const InputRow& row : read_inputs(options).at(0).rows) list.push_back(row.loss);
+    const auto runs = read_inputs(options);
+    for (const InputRow& row : runs.at(0).rows) list.push_back(row.loss);
     return list;
   };
   using Losses = std::vector<double>;

@@ -84,25 +84,41 @@ struct Outcome {
   std::vector<float> parameters;
 };
 
-Outcome train(const Comm& world, const Case& c) {
-  const Training t = training_of(c);
-  const Device on;
-  Gemm gemm(on);
-  ParallelLearner model(world, on, gemm, t);
-  model.draw_feedback(seed);
-  model.reset_moments();
-  model.initialise_parameters(seed, init_std);
-  Outcome outcome;
-  for (std::int64_t step = 0; step < steps; ++step) {
-    model.step(step + 1, t.optim.learning_rate, tokens_of(step, t, model.grid().replica));
-    outcome.losses.push_back(model.loss_sum());
+/// A case's model, trained from the seed.
+class Trained {
+ public:
+  Trained(const Comm& world, const Case& c)
+      : training_(training_of(c)), model_(world, on_, gemm_, training_) {
+    model_.draw_feedback(seed);
+    model_.reset_moments();
+    model_.initialise_parameters(seed, init_std);
+    for (std::int64_t step = 0; step < steps; ++step) {
+      model_.step(step + 1, training_.optim.learning_rate,
+                  tokens_of(step, training_, model_.grid().replica));
+      losses_.push_back(model_.loss_sum());
+    }
+    model_.finish();
+    world.sum_in_order(losses_);
+    for (double& loss : losses_)
+      loss /= static_cast<double>(batch_sequences * training_.shape.context);
   }
-  model.finish();
-  std::vector<double> losses = outcome.losses;
-  world.sum_in_order(losses);
-  for (double& loss : losses) loss /= static_cast<double>(batch_sequences * t.shape.context);
-  outcome.losses = losses;
-  for (const Learner* learner : model.learners())
+
+  const std::vector<double>& losses() const { return losses_; }
+  std::vector<Learner*> learners() const { return model_.learners(); }
+  const Device& on() const { return on_; }
+
+ private:
+  Device on_;
+  Gemm gemm_{on_};
+  Training training_;
+  ParallelLearner model_;
+  std::vector<double> losses_;
+};
+
+Outcome train(const Comm& world, const Case& c) {
+  const Trained trained(world, c);
+  Outcome outcome{trained.losses(), {}};
+  for (const Learner* learner : trained.learners())
     outcome.parameters.insert(outcome.parameters.end(), learner->values().data,
                               learner->values().data + learner->values().size);
   return outcome;
@@ -208,21 +224,13 @@ TEST(Layouts, CopiesOfATiedMatrixStayTheSame) {
       Case c{rule,   true, true, default_schedule(preset(rule)), "", dp, world.size() / dp,
              dp - 1, 2,    0};
       SCOPED_TRACE(c.name());
-      const Training t = training_of(c);
-      const Device on;
-      Gemm gemm(on);
-      ParallelLearner model(world, on, gemm, t);
-      model.draw_feedback(seed);
-      model.reset_moments();
-      model.initialise_parameters(seed, init_std);
-      for (std::int64_t step = 0; step < steps; ++step)
-        model.step(step + 1, t.optim.learning_rate, tokens_of(step, t, model.grid().replica));
-      model.finish();
+      const Trained trained(world, c);
       std::string bits;
-      for (const Learner* learner : model.learners()) {
+      for (const Learner* learner : trained.learners()) {
         const Parameter& p = learner->table().find("token_embedding.weight");
         if (!p.held()) continue;
-        const std::vector<float> values = download(on, p, Buffer::values, learner->values());
+        const std::vector<float> values =
+            download(trained.on(), p, Buffer::values, learner->values());
         bits.assign(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
       }
       std::vector<std::string> copies = world.gather(bits);

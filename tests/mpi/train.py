@@ -1,6 +1,6 @@
 """Replicas and micro-batches: the same mathematics on every layout, the same bits on the same one.
 
-usage: layouts.py PROGRAM SOURCE MPIEXEC"""
+usage: train.py PROGRAM SOURCE MPIEXEC"""
 
 import sys
 

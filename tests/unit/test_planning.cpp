@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "comm/session.hpp"
 #include "credit/flops.hpp"
 #include "deck/deck.hpp"
 #include "deck/keys.hpp"
@@ -214,10 +213,3 @@ TEST_F(Planning, WhereMemoryIsShortUnlockedKeepsFewerInFlight) {
 
 }  // namespace
 }  // namespace dfascale::test
-
-/// Memory is counted by the code that lays it out, which lives in a session.
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  const dfascale::Session session;
-  return RUN_ALL_TESTS();
-}
