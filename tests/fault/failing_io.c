@@ -1,8 +1,8 @@
-/* Preloaded into the program by the tests of faults: makes a chosen call on a chosen file fail, stop
- * half way, or kill the process.  What the program does by itself is not changed.
+/* Preloaded into the program by the tests of faults: makes a chosen call on a chosen file fail,
+ * stop half way, or kill the process.  What the program does by itself is not changed.
  *
- *   DFASCALE_FAULT="CALL NTH ACTION PART"   the NTH (from 1; 0: every) CALL on a path that holds PART
- *     CALL    write (write, pwrite, pwritev, writev), fsync, rename, symlink, open (for writing),
+ *   DFASCALE_FAULT="CALL NTH ACTION PART"   the NTH (from 1; 0: every) CALL on a path that holds
+ * PART CALL    write (write, pwrite, pwritev, writev), fsync, rename, symlink, open (for writing),
  *             any (all of them)
  *     ACTION  a number: fails with this errno; short: takes half of the bytes; kill-before,
  *             kill-half, kill-after: SIGKILL; none
@@ -38,7 +38,8 @@ static atomic_long looks;
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 static enum action action_of(const char* word) {
-  static const char* const words[] = {"none", "-", "short", "kill-before", "kill-half", "kill-after"};
+  static const char* const words[] = {"none",        "-",         "short",
+                                      "kill-before", "kill-half", "kill-after"};
   for (int i = 0; i < 6; ++i)
     if (strcmp(word, words[i]) == 0) return (enum action)i;
   plan.error = atoi(word);
@@ -122,7 +123,8 @@ ssize_t writev(int file, const struct iovec* from, int count) {
   char path[512];
   const enum action what = next("write", path_of(file, path, sizeof path));
   if (is_hit(what)) return -1;
-  if (share(what, 2) == 1) return done(what, REAL(write)(file, from->iov_base, share(what, from->iov_len)));
+  if (share(what, 2) == 1)
+    return done(what, REAL(write)(file, from->iov_base, share(what, from->iov_len)));
   return done(what, REAL(writev)(file, from, count));
 }
 

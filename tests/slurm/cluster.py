@@ -28,6 +28,7 @@ AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
+TmpFS={folder}/tmp
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
@@ -93,7 +94,7 @@ class Cluster:
 
     def __enter__(self):
         self.folder.mkdir()
-        for name in ("state", "spool"):
+        for name in ("state", "spool", "tmp"):  # the last for PMIx, whose folders may be left over elsewhere
             (self.folder / name).mkdir()
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(1024))

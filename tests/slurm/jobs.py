@@ -126,13 +126,47 @@ def killed_rank(checks, slurm, work, source, reference):
     check_end(checks, job, "a killed rank", 137, reference)
 
 
-STUDY = """[study]
-name = "arrayed"
-"""
+SEEDS = (1, 2, 3, 4)
+STUDY = """[model]
+width = 16
+heads = 2
+context = 8
+vocab = 60
+[data]
+train = "data"
+valid_sequences = 8
+[optim]
+learning_rate = 1e-3
+batch_sequences = 8
+tokens = 12800
+[run]
+validate_points = 3
+peak_seconds = 0
+seed = %s
+[[size]]
+layers = 2
+[[rule]]
+name = "dfa"
+""" % list(SEEDS)
 
 
 def shared_study(checks, slurm, work, source):
     """The tasks of an array share a study's runs; each run is trained once."""
+    write(work / "shared.toml", STUDY)
+    number = slurm.submit(source / "jobs/slurm_study.sh", ["shared.toml"], work,
+                          ["--array=1-2", "--cpus-per-task=1", "--time=10", f"--output={work}/task_%a.out"],
+                          {"DFASCALE_JOBS": str(source / "jobs")})
+    end = time.monotonic() + WAITS
+    while slurm.ask("squeue", "-h", "-j", str(number)).strip() and time.monotonic() < end:
+        time.sleep(0.2)
+    said = [(work / f"task_{task}.out").read_text() for task in (1, 2)]
+    trained = [line.split(":")[0] for text in said for line in text.splitlines() if "validation loss" in line]
+    runs = [*(work / "studies/shared/runs").glob("*/run.json")]
+    done = [run for run in runs if '"outcome": "done"' in run.read_text()]
+    good = len(done) == len(runs) == len(trained) == len(SEEDS)
+    checks.that(good, f"array of two tasks: {len(done)} of {len(SEEDS)} runs done, trained once each")
+    if not good:
+        print(*said, sep="\n---\n")
 
 
 def wrong(checks, slurm, work, source):
@@ -166,6 +200,7 @@ def main():
         signalled(checks, slurm, work, source, reference, "batch", "mpirun", ["--batch", "--signal=TERM"])
         end_time_limit(checks, limited, reference)
         wrong(checks, slurm, work, source)
+        shared_study(checks, slurm, work, source)
     return checks.exit_code()
 
 
