@@ -238,6 +238,7 @@ void run_keys(Table& t) {
   t.whole("checkpoint_steps", MEMBER(run.checkpoint_steps), 0, from_to(0, 1e15), "steps", "Steps between checkpoints; 0: only at the end.");
   t.whole("keep", MEMBER(run.keep), 2, from_to(1, 1e6), "checkpoints", "Newest checkpoints that stay.");
   t.whole("keep_every", MEMBER(run.keep_every), 0, from_to(0, 1e15), "checkpoints", "Every so many checkpoints one stays for good; 0: none.");
+  t.whole("compress", MEMBER(run.compress), 0, from_to(0, 9), "", "Compression of checkpoints, 1 (fast) to 9 (small); 0: none. Saves about a seventh of the disk, for about ten times the writing.");
   t.whole("validate_points", MEMBER(run.validate_points), 48, from_to(0, 1e6), "points", "Log-spaced steps with validation, besides the first and the last.");
   t.whole("alignment_steps", MEMBER(run.alignment_steps), 0, from_to(0, 1e15), "steps", "Steps between comparisons of the rule's gradient with backpropagation's; 0: never.");
   t.whole("trace", MEMBER(run.trace), 0, from_to(0, 1e6), "steps", "First steps of which every action of every rank goes into trace.json, for chrome://tracing; 0: none.");

@@ -51,9 +51,10 @@ struct SaveTimes {
 class CheckpointFolder {
  public:
   /// The last `keep` checkpoints stay (at least 1), and all at multiples of keep_every_steps
-  /// (0: no more).  Touches nothing on disk yet.
+  /// (0: no more).  `compression` is zlib's level, 1 (fast) to 9 (small), or 0 for arrays as they
+  /// are.  Touches nothing on disk yet.
   CheckpointFolder(std::string folder, std::int64_t keep, std::int64_t keep_every_steps,
-                   WriterRanks ranks);
+                   WriterRanks ranks, int compression = 0);
 
   /// Collective, before step 1: the folder can be made and written, and its disk has room for what
   /// will be kept.  Removes what an interrupted save left behind.
@@ -85,6 +86,7 @@ class CheckpointFolder {
 
   std::string folder_;
   std::int64_t keep_, keep_every_steps_;
+  int compression_;
   WriterRanks ranks_;
   SaveTimes times_;
 };

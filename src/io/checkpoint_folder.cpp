@@ -52,10 +52,12 @@ void point_latest(const std::string& folder, const std::string& name) {
 }  // namespace
 
 CheckpointFolder::CheckpointFolder(std::string folder, std::int64_t keep,
-                                   std::int64_t keep_every_steps, WriterRanks ranks)
+                                   std::int64_t keep_every_steps, WriterRanks ranks,
+                                   int compression)
     : folder_(std::move(folder)),
       keep_(std::max<std::int64_t>(keep, 1)),
       keep_every_steps_(keep_every_steps),
+      compression_(compression),
       ranks_(std::move(ranks)) {}
 
 std::string CheckpointFolder::path_of(std::int64_t step) const {
@@ -117,7 +119,7 @@ void CheckpointFolder::check_writable(std::int64_t checkpoint_bytes) const {
 std::string CheckpointFolder::save(const CheckpointMeta& meta,
                                    const std::vector<ArraySlice>& arrays) {
   const std::string path = path_of(meta.step);
-  times_ = write_checkpoint(path, meta, arrays, ranks_);
+  times_ = write_checkpoint(path, meta, arrays, compression_, ranks_);
   on_first(ranks_, exit_code, [&] {
     point_latest(folder_, std::filesystem::path(path).filename().string());
     prune(meta.step);

@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "io/checkpoint_arrays.hpp"
 #include "io/checkpoint_meta.hpp"
+#include "io/compressed.hpp"
 #include "io/digest.hpp"
 #include "io/files.hpp"
 
@@ -64,6 +65,45 @@ void write_file(const std::string& path, const CheckpointMeta& meta,
   together(ranks, exit_code, [&] { write_own_rows(path, arrays, places); });
 }
 
+std::string part_of(const std::string& path, int rank) {
+  return fmt::format("{}.part{}.tmp", path, rank);
+}
+
+// The whole file, from the parts of all ranks.
+void write_from_parts(const std::string& path, const CheckpointMeta& meta,
+                      const std::vector<ArraySlice>& arrays,
+                      const std::vector<std::uint64_t>& checksums, int level, int ranks) {
+  Hdf5File file = Hdf5File::create(path, exit_code);
+  write_meta(file, meta);
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const ArraySlice& array = arrays[i];
+    file.make_chunked_array(array.path, array.shape, chunk_rows(array.shape), level);
+    file.set_attribute(array.path, "crc32", checksums[i]);
+  }
+  std::vector<std::string> parts;
+  for (int rank = 0; rank < ranks; ++rank) parts.push_back(part_of(path, rank));
+  join_parts(file, arrays, parts, level);
+  file.close();
+  flush_to_disk(path);
+}
+
+// All ranks compress side by side; the first one writes.
+void write_compressed_file(const std::string& path, const CheckpointMeta& meta,
+                           const std::vector<ArraySlice>& arrays,
+                           const std::vector<std::uint64_t>& checksums, int level,
+                           const WriterRanks& ranks) {
+  const std::string own = part_of(path, ranks.rank());
+  try {
+    together(ranks, exit_code, [&] { write_part(own, arrays, level); });
+    on_first(ranks, exit_code,
+             [&] { write_from_parts(path, meta, arrays, checksums, level, ranks.size()); });
+    together(ranks, exit_code, [&] { remove_file(own); });
+  } catch (const Error&) {
+    ::unlink(own.c_str());
+    throw;
+  }
+}
+
 // Reads everything back; the arrays are shared out among the ranks.
 void check_file(const std::string& path, const CheckpointMeta& meta,
                 const std::vector<ArraySlice>& arrays, const std::vector<std::uint64_t>& checksums,
@@ -93,13 +133,15 @@ void publish(const std::string& temporary, const std::string& path, const std::s
 }  // namespace
 
 SaveTimes write_checkpoint(const std::string& path, const CheckpointMeta& meta,
-                           const std::vector<ArraySlice>& arrays, const WriterRanks& ranks) {
+                           const std::vector<ArraySlice>& arrays, int compression,
+                           const WriterRanks& ranks) {
   const std::string temporary = path + ".tmp";
   const double begun = seconds_now();
   const auto checksums = checksums_of(arrays, ranks);
   const double started = seconds_now();
   try {
-    write_file(temporary, meta, arrays, checksums, ranks);
+    if (compression == 0) write_file(temporary, meta, arrays, checksums, ranks);
+    else write_compressed_file(temporary, meta, arrays, checksums, compression, ranks);
     const double written = seconds_now();
     check_file(temporary, meta, arrays, checksums, ranks);
     const std::string digest = digest_of(temporary, ranks);

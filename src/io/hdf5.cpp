@@ -359,13 +359,11 @@ void Hdf5File::make_group(const std::string& at) {
       H5Gclose);
 }
 
-// Contiguous, its place taken at once and never filled: every byte is written exactly once, by whom
-// it belongs to.  No time stamps: the same content makes the same file.
-void Hdf5File::make_array(const std::string& at, const std::vector<std::int64_t>& shape) {
+// No time stamps: the same content makes the same file.
+void Hdf5File::make(const std::string& at, const std::vector<std::int64_t>& shape,
+                    const Hdf5Handle& layout) {
   const Hdf5Handle parents(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(parents.id(), 1);
-  const Hdf5Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  H5Pset_alloc_time(layout.id(), H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(layout.id(), H5D_FILL_TIME_NEVER);
   H5Pset_obj_track_times(layout.id(), false);
   const auto sizes = extents(shape);
@@ -375,6 +373,35 @@ void Hdf5File::make_array(const std::string& at, const std::vector<std::int64_t>
                                              parents.id(), layout.id(), H5P_DEFAULT),
                                   "making the array", at),
                           H5Dclose);
+}
+
+// Contiguous, its place taken at once and never filled: every byte is written exactly once, by whom
+// it belongs to.
+void Hdf5File::make_array(const std::string& at, const std::vector<std::int64_t>& shape) {
+  const Hdf5Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_alloc_time(layout.id(), H5D_ALLOC_TIME_EARLY);
+  make(at, shape, layout);
+}
+
+void Hdf5File::make_chunked_array(const std::string& at, const std::vector<std::int64_t>& shape,
+                                  std::int64_t rows, int level) {
+  const Hdf5Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  auto chunk = extents(shape);
+  chunk[0] = static_cast<hsize_t>(rows);
+  checked(H5Pset_chunk(layout.id(), static_cast<int>(chunk.size()), chunk.data()),
+          "choosing chunks", at);
+  checked(H5Pset_shuffle(layout.id()), "choosing the shuffle filter", at);
+  checked(H5Pset_deflate(layout.id(), static_cast<unsigned>(level)), "choosing the deflate filter",
+          at);
+  make(at, shape, layout);
+}
+
+void Hdf5File::write_chunk(const std::string& at, const std::vector<std::int64_t>& shape,
+                           std::int64_t first_row, std::string_view bytes) {
+  std::vector<hsize_t> place(shape.size(), 0);
+  place[0] = static_cast<hsize_t>(first_row);
+  checked(H5Dwrite_chunk(array(at).id(), H5P_DEFAULT, 0, place.data(), bytes.size(), bytes.data()),
+          "writing a chunk", at);
 }
 
 void Hdf5File::write_text(const std::string& at, const std::string& text) {

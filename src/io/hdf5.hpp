@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -77,7 +78,14 @@ class Hdf5File {
   /// An array of little-endian floats; parents are made.  Its place in the file is taken at once,
   /// row-major and without gaps; the values are to be written there when this is closed.
   void make_array(const std::string& at, const std::vector<std::int64_t>& shape);
-  /// Where an array's values lie, in bytes from the start of the file.
+  /// The same in chunks of so many whole rows, each compressed (shuffle, then deflate of this
+  /// level) and stored when it is written.
+  void make_chunked_array(const std::string& at, const std::vector<std::int64_t>& shape,
+                          std::int64_t rows, int level);
+  /// A chunk as its filters leave it; the array's shape, and the first row of the chunk.
+  void write_chunk(const std::string& at, const std::vector<std::int64_t>& shape,
+                   std::int64_t first_row, std::string_view bytes);
+  /// Where the values of an array without chunks lie, in bytes from the start of the file.
   std::int64_t place_of(const std::string& at) const;
   void write_text(const std::string& at, const std::string& text);
   void set_attribute(const std::string& at, const std::string& name, double value);
@@ -96,6 +104,8 @@ class Hdf5File {
   Hdf5Handle object(const std::string& at) const;
   Hdf5Handle array(const std::string& at) const;
   Hdf5Handle attribute(const std::string& at, const std::string& name) const;
+  void make(const std::string& at, const std::vector<std::int64_t>& shape,
+            const Hdf5Handle& layout);
   void set_scalar(const std::string& at, const std::string& name, std::int64_t stored_type,
                   std::int64_t memory_type, const void* value);
 

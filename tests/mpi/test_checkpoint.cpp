@@ -29,8 +29,9 @@ class SharedFolder {
     if (ranks_.rank() == 0) std::filesystem::remove_all(path_, ignored);
   }
   const WriterRanks& ranks() const { return ranks_; }
-  CheckpointFolder checkpoints(std::int64_t keep = 2, std::int64_t every = 0) const {
-    return {path_ + "/checkpoints", keep, every, ranks_};
+  CheckpointFolder checkpoints(std::int64_t keep = 2, std::int64_t every = 0,
+                               int compression = 0) const {
+    return {path_ + "/checkpoints", keep, every, ranks_, compression};
   }
   std::vector<ArraySlice> slices(const std::vector<test::NamedArray>& arrays, Share share) const {
     return test::slices_of(arrays, ranks_.rank(), ranks_.size(), share);
@@ -58,6 +59,41 @@ TEST_P(RoundTrip, IsBitwiseOnOneRankAndOnAll) {
 
 INSTANTIATE_TEST_SUITE_P(Checkpoint, RoundTrip,
                          testing::Values(Share::even, Share::one_owner_each, Share::first_only));
+
+// Rows for several chunks, cut by ranks in the middle of one; and many copies of a value, so that
+// compression shows.
+std::vector<test::NamedArray> large_arrays() {
+  std::vector<test::NamedArray> arrays = test::some_arrays(5);
+  for (const auto& [path, shape] : std::vector<std::pair<std::string, std::vector<std::int64_t>>>{
+           {"/params/large", {1111, 300}},
+           {"/params/long", {300001}},
+           {"/params/wide", {2, 200000}}}) {
+    test::NamedArray array{path, shape, {}};
+    array.values.resize(shape[0] * (shape.size() > 1 ? shape[1] : 1));
+    for (std::size_t i = 0; i < array.values.size(); ++i)
+      array.values[i] = static_cast<float>(i / 1000) - 7.5F;
+    arrays.push_back(array);
+  }
+  return arrays;
+}
+
+TEST_P(RoundTrip, IsBitwiseWhenCompressed) {
+  const SharedFolder shared;
+  const auto arrays = large_arrays();
+  const auto slices = shared.slices(arrays, GetParam());
+  for (const int level : {1, 9}) {
+    CheckpointFolder folder = shared.checkpoints(2, 0, level);
+    folder.check_writable(CheckpointFolder::file_bytes(slices));
+    const std::string path = folder.save(test::some_meta(level), slices);
+    EXPECT_EQ(folder.newest_good(), path);
+    EXPECT_TRUE(holds(CheckpointFile(path, shared.ranks()), arrays));
+    EXPECT_LT(folder.times().bytes, CheckpointFolder::file_bytes(slices) / 10);
+    if (shared.ranks().rank() == 0) {
+      for (const auto& entry : std::filesystem::directory_iterator(path.substr(0, path.rfind('/'))))
+        EXPECT_FALSE(entry.path().string().ends_with(".tmp")) << entry.path();
+    }
+  }
+}
 
 TEST(Checkpoint, ChecksumsDoNotDependOnWhoWroteIt) {
   const SharedFolder shared;
