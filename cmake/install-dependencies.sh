@@ -14,13 +14,22 @@ packages=(
   python3 ca-certificates
 )
 
+# For tests of the job scripts only: daemons are nothing that everybody wants. Another Slurm that is there will do.
+if [[ ${1:-} == --with-slurm ]]; then
+  shift
+  if ! command -v sbatch >/dev/null || dpkg-query -W slurmctld >/dev/null 2>&1; then
+    packages+=(slurmctld slurmd slurm-client munge)
+  fi
+fi
+
 help() {
   cat <<TEXT
-usage: cmake/install-dependencies.sh [--help | --list | --check]
+usage: cmake/install-dependencies.sh [--with-slurm] [--help | --list | --check]
 
 Installs with apt-get what is missing; as root, or else with sudo. Does nothing when everything is there.
-  --list    prints the packages
-  --check   prints what is missing and exits 1 if anything is
+  --with-slurm   also what the tests of the job scripts need: a Slurm, which they start for themselves
+  --list         prints the packages
+  --check        prints what is missing and exits 1 if anything is
 TEXT
 }
 
@@ -29,11 +38,11 @@ elsewhere() {
 install-dependencies.sh: this system has no apt-get; install these yourself.
 
 Spack:
-  spack install cmake ninja openmpi hdf5+mpi kokkos+serial onednn cli11 fmt spdlog nlohmann-json random123 \\
-    sentencepiece zlib zstd openssl eigen ceres-solver gnuplot googletest benchmark
-  and toml++ 3 (headers, with its pkg-config file) from https://github.com/marzer/tomlplusplus
+  spack -e packaging/spack install    or one by one:
+  spack install cmake ninja openmpi hdf5 kokkos+serial onednn cli11 fmt spdlog nlohmann-json random123 \\
+    sentencepiece zlib zstd openssl eigen ceres-solver gnuplot googletest benchmark tomlplusplus
 Modules on clusters are usually called:
-  gcc (12 or newer), cmake (3.25 or newer), ninja, openmpi, hdf5 (parallel), kokkos, onednn, eigen, gnuplot
+  gcc (12 or newer), cmake (3.25 or newer), ninja, openmpi, hdf5, kokkos, onednn, eigen, gnuplot
 TEXT
 }
 

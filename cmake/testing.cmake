@@ -9,7 +9,7 @@ endif()
 set(dfascale_leaks "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/leaks.supp:print_suppressions=0")
 
 # tests_unit, tests_kernel, ...: builds what the tests of a label need.
-foreach(label unit kernel golden mpi fault e2e)
+foreach(label unit kernel golden mpi fault e2e slurm)
   add_custom_target(tests_${label})
 endforeach()
 

@@ -47,7 +47,7 @@ stage() {
   [[ $result == passed ]]
 }
 
-stage_install() { cmake/install-dependencies.sh; }
+stage_install() { cmake/install-dependencies.sh --with-slurm; }
 
 stage_scripts() { git ls-files '*.sh' .ci/run | xargs shellcheck --severity=warning; }
 

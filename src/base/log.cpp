@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <mutex>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -20,6 +21,7 @@ struct Voice {
   bool progress_shown = false;
   double last_progress = -1e30;
   std::shared_ptr<spdlog::logger> file;
+  std::mutex mutex;  ///< a checkpoint's thread may warn
 };
 
 Voice& voice() {
@@ -52,6 +54,7 @@ void close_file() { voice().file.reset(); }
 
 void line(const std::string& text) {
   if (!voice().speaks) return;
+  const std::lock_guard lock(voice().mutex);
   end_progress_line();
   std::puts(text.c_str());
   std::fflush(stdout);
@@ -60,6 +63,7 @@ void line(const std::string& text) {
 
 void warning(const std::string& text) {
   if (!voice().speaks) return;
+  const std::lock_guard lock(voice().mutex);
   end_progress_line();
   std::fprintf(stderr, "warning: %s\n", text.c_str());
   if (voice().file) voice().file->warn("{}", text);
@@ -73,6 +77,7 @@ void warning_of_rank(int rank, const std::string& text) {
 
 void progress(const std::string& text) {
   if (!voice().speaks) return;
+  const std::lock_guard lock(voice().mutex);
   if (isatty(STDERR_FILENO)) {
     std::fprintf(stderr, "\r%s\033[K", text.c_str());
     voice().progress_shown = true;

@@ -49,7 +49,8 @@ Comm::Group::~Group() {
 
 CommScope::CommScope() : exceptions_(std::uncaught_exceptions()) {
   int provided = 0;
-  MPI_CHECKED(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
+  // For checkpoints in the background; a library that provides less has them in the foreground.
+  MPI_CHECKED(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
   MPI_CHECKED(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
   MPI_CHECKED(MPI_Comm_dup(MPI_COMM_WORLD, &failures));
   prctl(PR_SET_TIMERSLACK, timer_slack_nanoseconds);

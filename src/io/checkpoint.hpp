@@ -66,6 +66,7 @@ class CheckpointFolder {
   /// checkpoint is as it was.  Returns the file's path.
   std::string save(const CheckpointMeta& meta, const std::vector<ArraySlice>& arrays);
   const SaveTimes& times() const { return times_; }
+  const WriterRanks& ranks() const { return ranks_; }
 
   /// Collective.  The newest checkpoint whose digest is right; broken ones are named in a warning.
   std::optional<std::string> newest_good() const;

@@ -17,53 +17,65 @@ namespace {
 
 constexpr Exit exit_code = Exit::checkpoint;
 
-void write_arrays(Hdf5File& file, const CheckpointMeta& meta, const std::vector<ArraySlice>& arrays,
-                  const std::vector<std::uint64_t>& checksums, const WriterRanks& ranks) {
-  together(ranks, exit_code, [&] {
-    write_meta(file, meta);
-    for (std::size_t i = 0; i < arrays.size(); ++i) {
-      file.make_array(arrays[i].path, arrays[i].shape);
-      file.set_attribute(arrays[i].path, "crc32", checksums[i]);
-    }
-  });
-  // Creating the file gave the room back; now exactly what the arrays need.
-  std::int64_t bytes = 0;
-  for (const ArraySlice& array : arrays) bytes = std::max(bytes, file.end_of(array.path));
-  on_first(ranks, exit_code, [&] { reserve(file.path(), bytes); });
-  for (const ArraySlice& array : arrays)
-    together(ranks, exit_code, [&] {
-      file.write_rows(array.path, {array.first_row, array.rows}, array.data);
-    });
+// The file without its values; where each array's values belong, in bytes.
+std::vector<std::uint64_t> write_structure(const std::string& path, const CheckpointMeta& meta,
+                                           const std::vector<ArraySlice>& arrays,
+                                           const std::vector<std::uint64_t>& checksums) {
+  // A full disk shows here, before anything is written.
+  reserve(path, CheckpointFolder::file_bytes(arrays));
+  Hdf5File file = Hdf5File::create(path, exit_code);
+  write_meta(file, meta);
+  std::vector<std::uint64_t> places;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    file.make_array(arrays[i].path, arrays[i].shape);
+    file.set_attribute(arrays[i].path, "crc32", checksums[i]);
+    places.push_back(file.place_of(arrays[i].path));
+  }
+  file.close();
+  // Creating the file gave the room back; now exactly what it needs.
+  reserve(path, static_cast<std::int64_t>(std::filesystem::file_size(path)));
+  return places;
 }
 
-// Up to the closed file, flushed to disk; each stage agreed, so that no rank waits for one that
-// has failed.
+// This rank's rows, each at its place, and on disk.
+void write_own_rows(const std::string& path, const std::vector<ArraySlice>& arrays,
+                    const std::vector<std::uint64_t>& places) {
+  const FileDescriptor file = open_to_write(path);
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const auto row = row_length(arrays[i].shape) * static_cast<std::int64_t>(sizeof(float));
+    const auto place = static_cast<std::int64_t>(places[i]) + arrays[i].first_row * row;
+    write_at(file, place,
+             {reinterpret_cast<const char*>(arrays[i].data),
+              static_cast<std::size_t>(arrays[i].rows * row)},
+             path);
+  }
+  flush_to_disk(file, path);
+}
+
+// HDF5 makes the file on one rank, then every rank writes its rows straight to their places.
+// Through HDF5 and MPI together one rank's error (a write that a full disk cuts short) leaves the
+// others waiting for ever (docs/decisions.md, 8).
 void write_file(const std::string& path, const CheckpointMeta& meta,
                 const std::vector<ArraySlice>& arrays, const std::vector<std::uint64_t>& checksums,
                 const WriterRanks& ranks) {
-  // A full disk shows here, before HDF5 has anything that it could fail to write.
-  on_first(ranks, exit_code, [&] { reserve(path, CheckpointFolder::file_bytes(arrays)); });
-  std::optional<Hdf5File> file;
-  together(ranks, exit_code, [&] { file.emplace(Hdf5File::create(path, ranks, exit_code)); });
-  try {
-    write_arrays(*file, meta, arrays, checksums, ranks);
-  } catch (const Error&) {
-    file->give_up(ranks);
-    throw;
-  }
-  together(ranks, exit_code, [&] { file->close(); });
-  together(ranks, exit_code, [&] { flush_to_disk(path); });
+  std::vector<std::uint64_t> places(arrays.size());
+  on_first(ranks, exit_code, [&] { places = write_structure(path, meta, arrays, checksums); });
+  places = ranks.gather(places);  // those of the first rank come first
+  together(ranks, exit_code, [&] { write_own_rows(path, arrays, places); });
 }
 
 // Reads everything back; the arrays are shared out among the ranks.
-void check_file(const std::string& path, const std::vector<ArraySlice>& arrays,
-                const std::vector<std::uint64_t>& checksums, const WriterRanks& ranks) {
+void check_file(const std::string& path, const CheckpointMeta& meta,
+                const std::vector<ArraySlice>& arrays, const std::vector<std::uint64_t>& checksums,
+                const WriterRanks& ranks) {
+  constexpr const char* why = "reads back other than it was written: the disk or its driver fails";
   together(ranks, exit_code, [&] {
     const Hdf5File file = Hdf5File::open(path, exit_code);
+    if (ranks.rank() == 0 && texts_of(read_meta(file)) != texts_of(meta))
+      fail(exit_code, "{}: /meta {}", path, why);
     for (std::size_t i = ranks.rank(); i < arrays.size(); i += ranks.size())
       if (checksum_in(file, arrays[i].path) != checksums[i])
-        fail(exit_code, "{}: {} reads back other than it was written: the disk or its driver fails",
-             path, arrays[i].path);
+        fail(exit_code, "{}: {} {}", path, arrays[i].path, why);
   });
 }
 
@@ -89,7 +101,7 @@ SaveTimes write_checkpoint(const std::string& path, const CheckpointMeta& meta,
   try {
     write_file(temporary, meta, arrays, checksums, ranks);
     const double written = seconds_now();
-    check_file(temporary, arrays, checksums, ranks);
+    check_file(temporary, meta, arrays, checksums, ranks);
     const std::string digest = digest_of(temporary, ranks);
     on_first(ranks, exit_code, [&] { publish(temporary, path, digest); });
     std::int64_t bytes = 0;

@@ -30,13 +30,20 @@ FileDescriptor open_file(const std::string& path, int flags, const char* doing) 
   return FileDescriptor(number);
 }
 
-void write_all(int file, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(file, text.data(), text.size());
+// Until all is written; `some` writes what it can of the rest.
+template <class Write>
+void write_rest(std::string_view rest, const std::string& path, Write&& some) {
+  while (!rest.empty()) {
+    const ssize_t written = some(rest);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) cannot("write", path);
-    text.remove_prefix(static_cast<std::size_t>(written));
+    rest.remove_prefix(static_cast<std::size_t>(written));
   }
+}
+
+void write_all(int file, std::string_view text, const std::string& path) {
+  write_rest(text, path,
+             [&](std::string_view rest) { return ::write(file, rest.data(), rest.size()); });
 }
 
 std::string folder_of(const std::string& path) {
@@ -73,7 +80,7 @@ NewFile::~NewFile() {
 void NewFile::write(std::string_view bytes) { write_all(file_.number(), bytes, temporary_); }
 
 void NewFile::complete() {
-  if (::fsync(file_.number()) != 0) cannot("flush", temporary_);
+  flush_to_disk(file_, temporary_);
   rename_over(temporary_, path_);
   completed_ = true;
   flush_to_disk(folder_of(path_));
@@ -98,10 +105,23 @@ bool exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-void flush_to_disk(const std::string& path) {
-  const FileDescriptor file = open_file(path, O_RDONLY, "open");
+void flush_to_disk(const FileDescriptor& file, const std::string& path) {
   // Some file systems cannot flush folders; their renames need none.
   if (::fsync(file.number()) != 0 && errno != EINVAL) cannot("flush", path);
+}
+
+void flush_to_disk(const std::string& path) {
+  flush_to_disk(open_file(path, O_RDONLY, "open"), path);
+}
+
+FileDescriptor open_to_write(const std::string& path) { return open_file(path, O_WRONLY, "write"); }
+
+void write_at(const FileDescriptor& file, std::int64_t place, std::string_view bytes,
+              const std::string& path) {
+  write_rest(bytes, path, [&](std::string_view rest) {
+    const auto done = static_cast<std::int64_t>(bytes.size() - rest.size());
+    return ::pwrite(file.number(), rest.data(), rest.size(), place + done);
+  });
 }
 
 void rename_over(const std::string& from, const std::string& to) {

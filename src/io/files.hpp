@@ -52,6 +52,11 @@ std::string read_text(const std::string& path);
 bool exists(const std::string& path);
 /// Flushes a file, or a folder's list of names, to disk.
 void flush_to_disk(const std::string& path);
+void flush_to_disk(const FileDescriptor& file, const std::string& path);
+/// An existing file, to be written in parts: each at its place, in bytes from the start.
+FileDescriptor open_to_write(const std::string& path);
+void write_at(const FileDescriptor& file, std::int64_t place, std::string_view bytes,
+              const std::string& path);
 /// Replaces `to`; flush the folder afterwards.
 void rename_over(const std::string& from, const std::string& to);
 /// A missing file is fine.

@@ -27,16 +27,21 @@ std::string hdf5_reason() {
       },
       &reason);
   H5Eclear2(H5E_DEFAULT);
+  // "file write failed: time = ..., errno = 28, error message = 'No space left on device', buf ..."
+  constexpr std::string_view mark = "error message = '";
+  if (const std::size_t at = reason.find(mark); at != std::string::npos)
+    reason =
+        reason.substr(at + mark.size(), reason.find('\'', at + mark.size()) - at - mark.size());
   return reason.empty() ? "HDF5 gives no reason" : reason;
 }
 
-// Before the first call.  No tidying at exit: every file is closed here, and after a close that
-// failed (a full disk) the library's second attempt at exit crashes.
-void prepare_hdf5() {
-  static const bool prepared =
-      H5dont_atexit() >= 0 && H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
-  static_cast<void>(prepared);
-}
+// No tidying at the end: every file is closed here, and after a close that failed (a full disk) the
+// library's second attempt crashes.  It makes that attempt at exit, and, if it finds MPI running
+// when it starts, also in MPI_Finalize: so it starts before main, and before MPI.
+const bool hdf5_is_prepared = H5dont_atexit() >= 0 && H5open() >= 0;
+
+// What failed is told by an Error, not by the library.
+void be_quiet() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 std::int64_t product(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
@@ -87,46 +92,43 @@ bool Hdf5Handle::close() {
 
 // ---- opening
 
-Hdf5File Hdf5File::open(const std::string& path, Exit code) {
-  prepare_hdf5();
+namespace {
+
+// Readers need no lock, since files are replaced by rename only; writers have the run folder's.
+template <class Open>
+Hdf5Handle open_with(Open&& open) {
+  be_quiet();
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  // Readers need no lock: files are replaced by rename only.
   H5Pset_file_locking(access.id(), false, true);
-  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id());
-  if (file < 0) fail(code, "{}: not a readable HDF5 file ({})", path, hdf5_reason());
-  return Hdf5File(path, {file, H5Fclose}, {}, code);
+  H5Pset_sieve_buf_size(access.id(), 0);  // a write fails when it is made, not when it is forgotten
+  return {open(access.id()), H5Fclose};
 }
 
-Hdf5File Hdf5File::create(const std::string& path, const WriterRanks& ranks, Exit code) {
-  prepare_hdf5();
+}  // namespace
+
+Hdf5File Hdf5File::open(const std::string& path, Exit code) {
+  const auto open = [&](hid_t access) {
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access);
+    if (file < 0) fail(code, "{}: not a readable HDF5 file ({})", path, hdf5_reason());
+    return file;
+  };
+  return {path, open_with(open), code};
+}
+
+Hdf5File Hdf5File::create(const std::string& path, Exit code) {
   constexpr std::int64_t large = 64 << 10, page = 4 << 10;  // bytes: large arrays start on a page
-  const Hdf5Handle access = hdf5_access(ranks);
-  H5Pset_file_locking(access.id(), false, true);
-  H5Pset_alignment(access.id(), large, page);
-  H5Pset_libver_bounds(access.id(), H5F_LIBVER_V18, H5F_LIBVER_LATEST);
-  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id());
-  if (file < 0) fail(code, "{}: cannot be created ({})", path, hdf5_reason());
-  return Hdf5File(path, {file, H5Fclose}, hdf5_transfer(ranks), code);
+  const auto make = [&](hid_t access) {
+    H5Pset_alignment(access, large, page);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
+    const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    if (file < 0) fail(code, "{}: cannot be created ({})", path, hdf5_reason());
+    return file;
+  };
+  return {path, open_with(make), code};
 }
 
 void Hdf5File::close() {
   if (!file_.close()) fail(code_, "{}: cannot be completed ({})", path_, hdf5_reason());
-}
-
-void Hdf5File::give_up(const WriterRanks& ranks) {
-  constexpr std::int64_t fixed = 64 << 10, each = 8 << 10;  // bytes of headers that HDF5 may hold
-  try {
-    on_first(ranks, code_, [&] {
-      std::filesystem::resize_file(path_, 0);
-      const std::string probe = path_ + ".room.tmp";
-      reserve(probe, fixed + each * arrays_made_);
-      flush_to_disk(probe);
-      remove_file(probe);
-    });
-  } catch (const Error&) {
-    file_.leave_open();
-  }
-  file_.close();
 }
 
 std::int64_t Hdf5File::checked(std::int64_t result, const char* doing,
@@ -272,17 +274,6 @@ void Hdf5File::read_rows(const std::string& at, Hdf5Rows rows, float* to) const 
           "reading", at);
 }
 
-void Hdf5File::write_rows(const std::string& at, Hdf5Rows rows, const float* from) {
-  const auto sizes = shape(at);
-  const Hdf5Handle values = array(at);
-  const Hdf5Handle space(checked(H5Dget_space(values.id()), "reading the shape", at), H5Sclose);
-  const Hdf5Handle memory = memory_space(select_rows(space.id(), sizes, rows));
-  const float nothing = 0;  // HDF5 wants an address even for no rows
-  checked(H5Dwrite(values.id(), H5T_NATIVE_FLOAT, memory.id(), space.id(), transfer_.id(),
-                   from ? from : &nothing),
-          "writing", at);
-}
-
 // ---- attributes
 
 bool Hdf5File::has_attribute(const std::string& at, const std::string& name) const {
@@ -368,8 +359,8 @@ void Hdf5File::make_group(const std::string& at) {
       H5Gclose);
 }
 
-// Contiguous, its room taken at once and never filled: every byte is written exactly once.  No
-// time stamps: the same content makes the same file.
+// Contiguous, its place taken at once and never filled: every byte is written exactly once, by whom
+// it belongs to.  No time stamps: the same content makes the same file.
 void Hdf5File::make_array(const std::string& at, const std::vector<std::int64_t>& shape) {
   const Hdf5Handle parents(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(parents.id(), 1);
@@ -378,7 +369,6 @@ void Hdf5File::make_array(const std::string& at, const std::vector<std::int64_t>
   H5Pset_fill_time(layout.id(), H5D_FILL_TIME_NEVER);
   H5Pset_obj_track_times(layout.id(), false);
   const auto sizes = extents(shape);
-  ++arrays_made_;
   const Hdf5Handle space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr),
                          H5Sclose);
   const Hdf5Handle values(checked(H5Dcreate2(file_.id(), at.c_str(), H5T_IEEE_F32LE, space.id(),
@@ -397,7 +387,7 @@ void Hdf5File::write_text(const std::string& at, const std::string& text) {
                                   "making the text", at),
                           H5Dclose);
   const char* bytes = text.c_str();  // at least one byte, the final null
-  checked(H5Dwrite(values.id(), type.id(), H5S_ALL, H5S_ALL, transfer_.id(), bytes), "writing", at);
+  checked(H5Dwrite(values.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes), "writing", at);
 }
 
 void Hdf5File::set_scalar(const std::string& at, const std::string& name, std::int64_t stored_type,
@@ -426,11 +416,10 @@ void Hdf5File::set_attribute(const std::string& at, const std::string& name,
   set_scalar(at, name, type.id(), type.id(), text.c_str());
 }
 
-std::int64_t Hdf5File::end_of(const std::string& at) const {
-  const Hdf5Handle values = array(at);
-  const haddr_t start = H5Dget_offset(values.id());
-  if (start == HADDR_UNDEF) fail(code_, "{}: {} has no place in the file", path_, at);
-  return static_cast<std::int64_t>(start + H5Dget_storage_size(values.id()));
+std::int64_t Hdf5File::place_of(const std::string& at) const {
+  const haddr_t place = H5Dget_offset(array(at).id());
+  if (place == HADDR_UNDEF) fail(code_, "{}: {} has no place in the file", path_, at);
+  return static_cast<std::int64_t>(place);
 }
 
 }  // namespace dfascale

@@ -1,7 +1,6 @@
 // HDF5 behind a few calls: files, arrays, attributes.  Every failure is an Error with the path
-// inside the file and HDF5's own reason; the library itself prints nothing.  Whether a file is
-// opened by one process or by several ranks through MPI is decided here (ranks_mpi.cpp,
-// ranks_alone.cpp).
+// inside the file and HDF5's own reason; the library itself prints nothing.  One process opens a
+// file at a time; what several ranks write together is in checkpoint_write.cpp.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +9,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "io/writer_ranks.hpp"
 
 namespace dfascale {
 
@@ -29,7 +27,6 @@ class Hdf5Handle {
   std::int64_t id() const { return id_; }
   /// Closes now; false if the library could not (a full disk shows here at the latest).
   bool close();
-  void leave_open() { id_ = -1; }
 
  private:
   std::int64_t id_ = -1;
@@ -48,8 +45,8 @@ class Hdf5File {
  public:
   /// For reading, by this process alone.  Errors carry the given exit code.
   static Hdf5File open(const std::string& path, Exit code);
-  /// For writing, by all ranks together; replaces what is there.
-  static Hdf5File create(const std::string& path, const WriterRanks& ranks, Exit code);
+  /// For writing, by this process alone; replaces what is there.
+  static Hdf5File create(const std::string& path, Exit code);
 
   // ---- looking
   bool has(const std::string& at) const;
@@ -75,34 +72,26 @@ class Hdf5File {
   std::uint64_t word_attribute(const std::string& at, const std::string& name) const;
   std::string text_attribute(const std::string& at, const std::string& name) const;
 
-  // ---- writing; collective when several ranks created the file
+  // ---- writing
   void make_group(const std::string& at);
-  /// A float array whose values come by write_rows; parents are made.
+  /// An array of little-endian floats; parents are made.  Its place in the file is taken at once,
+  /// row-major and without gaps; the values are to be written there when this is closed.
   void make_array(const std::string& at, const std::vector<std::int64_t>& shape);
-  /// Each rank its own rows (count may be 0).
-  void write_rows(const std::string& at, Hdf5Rows rows, const float* from);
+  /// Where an array's values lie, in bytes from the start of the file.
+  std::int64_t place_of(const std::string& at) const;
   void write_text(const std::string& at, const std::string& text);
   void set_attribute(const std::string& at, const std::string& name, double value);
   void set_attribute(const std::string& at, const std::string& name, std::int64_t value);
   void set_attribute(const std::string& at, const std::string& name, std::uint64_t value);
   void set_attribute(const std::string& at, const std::string& name, const std::string& text);
-  /// Where in the file an array ends, in bytes.
-  std::int64_t end_of(const std::string& at) const;
   /// Writes out what the library still holds and closes; throws if that fails.
   void close();
-  /// Collective.  After a failed write: empties the file and closes it.  Closing writes what HDF5
-  /// still holds; if that failed on one rank the others would wait for ever, so where even an
-  /// emptied file leaves no room the file stays open until the program ends.
-  void give_up(const WriterRanks& ranks);
 
   const std::string& path() const { return path_; }
 
  private:
-  Hdf5File(std::string path, Hdf5Handle file, Hdf5Handle transfer, Exit code)
-      : path_(std::move(path)),
-        file_(std::move(file)),
-        transfer_(std::move(transfer)),
-        code_(code) {}
+  Hdf5File(std::string path, Hdf5Handle file, Exit code)
+      : path_(std::move(path)), file_(std::move(file)), code_(code) {}
   std::int64_t checked(std::int64_t result, const char* doing, const std::string& at) const;
   Hdf5Handle object(const std::string& at) const;
   Hdf5Handle array(const std::string& at) const;
@@ -111,13 +100,8 @@ class Hdf5File {
                   std::int64_t memory_type, const void* value);
 
   std::string path_;
-  Hdf5Handle file_, transfer_;  ///< transfer_: how rows are written
+  Hdf5Handle file_;
   Exit code_;
-  std::int64_t arrays_made_ = 0;
 };
-
-/// HDF5's property lists for a file that these ranks open together, and for their writes.
-Hdf5Handle hdf5_access(const WriterRanks& ranks);
-Hdf5Handle hdf5_transfer(const WriterRanks& ranks);
 
 }  // namespace dfascale

@@ -1,7 +1,4 @@
 // The writing ranks of a program built without MPI: this process.
-#include <hdf5.h>
-
-#include "io/hdf5.hpp"
 #include "io/writer_ranks.hpp"
 
 namespace dfascale {
@@ -13,6 +10,7 @@ WriterRanks WriterRanks::alone() { return WriterRanks(std::make_shared<Group>())
 
 int WriterRanks::rank() const { return 0; }
 int WriterRanks::size() const { return 1; }
+bool WriterRanks::may_use_threads() const { return true; }
 
 std::vector<std::uint64_t> WriterRanks::gather(const std::vector<std::uint64_t>& words) const {
   return words;
@@ -22,14 +20,6 @@ std::string WriterRanks::from_first(const std::string& text) const { return text
 
 void WriterRanks::agree(Exit code, const std::string& trouble) const {
   if (!trouble.empty()) throw Error(code, trouble);
-}
-
-Hdf5Handle hdf5_access(const WriterRanks&) {
-  return Hdf5Handle(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-}
-
-Hdf5Handle hdf5_transfer(const WriterRanks&) {
-  return Hdf5Handle(H5Pcreate(H5P_DATASET_XFER), H5Pclose);
 }
 
 }  // namespace dfascale

@@ -1,11 +1,10 @@
-// The writing ranks over MPI, and how HDF5 opens and writes a file through it.
-#define OMPI_SKIP_MPICXX 1
-#include <hdf5.h>
+// The writing ranks over MPI.
 #include <mpi.h>
 
+#include <chrono>
 #include <limits>
+#include <thread>
 
-#include "io/hdf5.hpp"
 #include "io/writer_ranks.hpp"
 
 namespace dfascale {
@@ -25,6 +24,17 @@ bool mpi_runs() {
   MPI_Initialized(&started);
   MPI_Finalized(&ended);
   return started && !ended;
+}
+
+// Without spinning: a rank may wait long for another's disk, and its core is for training
+// meanwhile.
+void wait_for(MPI_Request& request) {
+  constexpr auto pause = std::chrono::microseconds(100);
+  for (int done = 0;;) {
+    expect_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done) return;
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 }  // namespace
@@ -57,13 +67,22 @@ WriterRanks WriterRanks::alone() { return WriterRanks(std::make_shared<Group>())
 int WriterRanks::rank() const { return group_->rank; }
 int WriterRanks::size() const { return group_->size; }
 
+bool WriterRanks::may_use_threads() const {
+  if (size() == 1) return true;
+  int provided = MPI_THREAD_SINGLE;
+  expect_mpi(MPI_Query_thread(&provided), "MPI_Query_thread");
+  return provided == MPI_THREAD_MULTIPLE;
+}
+
 std::vector<std::uint64_t> WriterRanks::gather(const std::vector<std::uint64_t>& words) const {
   if (size() == 1) return words;
   std::vector<std::uint64_t> all(words.size() * size());
   const int count = static_cast<int>(words.size());
-  expect_mpi(MPI_Allgather(words.data(), count, MPI_UINT64_T, all.data(), count, MPI_UINT64_T,
-                           group_->comm),
-             "MPI_Allgather");
+  MPI_Request request = MPI_REQUEST_NULL;
+  expect_mpi(MPI_Iallgather(words.data(), count, MPI_UINT64_T, all.data(), count, MPI_UINT64_T,
+                            group_->comm, &request),
+             "MPI_Iallgather");
+  wait_for(request);
   return all;
 }
 
@@ -71,9 +90,13 @@ namespace {
 
 std::string broadcast(MPI_Comm comm, int from, std::string text) {
   std::int64_t length = static_cast<std::int64_t>(text.size());
-  expect_mpi(MPI_Bcast(&length, 1, MPI_INT64_T, from, comm), "MPI_Bcast");
+  MPI_Request request = MPI_REQUEST_NULL;
+  expect_mpi(MPI_Ibcast(&length, 1, MPI_INT64_T, from, comm, &request), "MPI_Ibcast");
+  wait_for(request);
   text.resize(length);
-  expect_mpi(MPI_Bcast(text.data(), static_cast<int>(length), MPI_CHAR, from, comm), "MPI_Bcast");
+  expect_mpi(MPI_Ibcast(text.data(), static_cast<int>(length), MPI_CHAR, from, comm, &request),
+             "MPI_Ibcast");
+  wait_for(request);
   return text;
 }
 
@@ -92,33 +115,14 @@ void WriterRanks::agree(Exit code, const std::string& trouble) const {
   constexpr int codes = 256, none = std::numeric_limits<int>::max();
   const int mine = trouble.empty() ? none : rank() * codes + static_cast<int>(code);
   int first = none;
-  expect_mpi(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, group_->comm), "MPI_Allreduce");
+  MPI_Request request = MPI_REQUEST_NULL;
+  expect_mpi(MPI_Iallreduce(&mine, &first, 1, MPI_INT, MPI_MIN, group_->comm, &request),
+             "MPI_Iallreduce");
+  wait_for(request);
   if (first == none) return;
   const int teller = first / codes;
   const std::string text = broadcast(group_->comm, teller, teller == rank() ? trouble : "");
   throw Error(static_cast<Exit>(first % codes), fmt::format("rank {}: {}", teller, text));
-}
-
-Hdf5Handle hdf5_access(const WriterRanks& ranks) {
-  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  Hdf5Handle handle(access, H5Pclose);
-  if (ranks.size() > 1) {
-    if (H5Pset_fapl_mpio(access, ranks.group().comm, MPI_INFO_NULL) < 0 ||
-        H5Pset_all_coll_metadata_ops(access, true) < 0 ||
-        H5Pset_coll_metadata_write(access, true) < 0)
-      fail(Exit::device, "this HDF5 cannot write through MPI: a parallel HDF5 is needed");
-  }
-  return handle;
-}
-
-// Each rank writes its rows, contiguous in the file, straight to disk.  Collective transfers would
-// gather them on other ranks first: half as fast, and Open MPI's lose a full disk's error there.
-Hdf5Handle hdf5_transfer(const WriterRanks& ranks) {
-  const hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
-  Hdf5Handle handle(transfer, H5Pclose);
-  if (ranks.size() > 1 && H5Pset_dxpl_mpio(transfer, H5FD_MPIO_INDEPENDENT) < 0)
-    fail(Exit::device, "this HDF5 cannot write through MPI: a parallel HDF5 is needed");
-  return handle;
 }
 
 }  // namespace dfascale

@@ -23,6 +23,8 @@ class WriterRanks {
 
   int rank() const;
   int size() const;
+  /// Whether these calls may be made by a thread while others use MPI too.
+  bool may_use_threads() const;
 
   /// Collective.  Every rank gives the same number of words; returns those of rank 0, of rank 1,
   /// ...

@@ -12,6 +12,7 @@
 #include "deck/words.hpp"
 #include "io/files.hpp"
 #include "io/run_folder.hpp"
+#include "tools/io_bench.hpp"
 #include "tools/rule_table.hpp"
 #include "tools/schedule_bench.hpp"
 #include "tools/step_bench.hpp"
@@ -342,6 +343,7 @@ void add_schedule(CLI::App& bench, Run& run) {
 void add_bench(CLI::App& app, Run& run) {
   CLI::App* command = app.add_subcommand("bench", "Measure speed");
   command->require_subcommand(1);
+  add_io(*command, run);
   add_schedule(*command, run);
   add_step(*command, run);
 }

@@ -38,6 +38,10 @@ void describe(const Settings& s) {
   log::say("layout          {} rank(s), {} micro-batch(es) of {} sequences each", s.parallel.dp,
            s.parallel.micro_batches, s.micro_batch_sequences());
   say_memory(predicted_memory(s));
+  const std::int64_t state = 4 * (table.count() + 2 * table.count_trained());
+  if (s.run.checkpoint_steps > 0 && s.run.checkpoint_steps < s.steps())
+    log::say("  and {:.1f} MB on average for a copy of what a checkpoint holds, where that is free",
+             static_cast<double>(state) / 1e6 / static_cast<double>(s.parallel.dp * s.parallel.pp));
 }
 
 int train(const TrainOptions& options) {

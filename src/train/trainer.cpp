@@ -35,6 +35,7 @@ Trainer::Trainer(const Session& session, const Settings& settings)
       records_(comm_.rank() == 0 ? Records::Role::writes : Records::Role::silent, settings),
       checkpoints_(records_.checkpoints_folder(), settings.run.keep,
                    settings.run.keep_every * settings.run.checkpoint_steps, WriterRanks::all()),
+      saver_(checkpoints_),
       reports_(comm_),
       vote_(comm_, steps_to_decide(settings)),
       budget_(settings.run.walltime),
@@ -80,11 +81,13 @@ Exit Trainer::train_to_the_end() {
     if (validation_is_due()) validate_and_record();
     else record_steps(reports_.complete(), not_taken);
     probe_if_due();
+    note_checkpoints(saver_.ended());
     stopping_ = vote_.says_stop(signals_.raised() || budget_.is_spent());
     if (stopping_ || due(settings_.run.checkpoint_steps, step_)) save();
   }
   vote_.finish();
-  if (saved_step_ != step_) save();
+  if (begun_step_ != step_) save();
+  note_checkpoints(saver_.wait());
   write_trace();
   say_where_time_went();
   const bool done = step_ == settings_.steps();
@@ -121,6 +124,7 @@ void Trainer::resume() {
   recorded_ = {meta.step, meta.tokens, meta.flops, meta.seconds};
   best_validation_ = meta.best_val_loss;
   step_ = saved_step_ = meta.step;
+  if (*file == checkpoints_.path_of(meta.step)) begun_step_ = meta.step;  // else another run's
   checkpoints_.abandon_after(meta.step);
   log::say("restarting from {} at step {} of {}", *file, meta.step, settings_.steps());
 }
@@ -201,10 +205,8 @@ void Trainer::probe_if_due() {
   seconds_.probe += seconds_now() - start;
 }
 
-void Trainer::save() {
-  const double start = seconds_now();
-  in_step(step_, [&] { model_->check_parameters(); });
-  record_steps(reports_.wait_for_all(), not_taken);
+/// All that has been done; collective.
+CheckpointMeta Trainer::checkpoint_meta() {
   comm_.broadcast(&recorded_, sizeof recorded_);
   CheckpointMeta meta;
   meta.step = recorded_.step;
@@ -221,15 +223,37 @@ void Trainer::save() {
   meta.revision = git_revision();
   meta.layout = fmt::format("dp {}, pp {}, zero {}", settings_.parallel.dp, settings_.parallel.pp,
                             settings_.parallel.zero);
+  return meta;
+}
+
+/// In the background, but for the last one: nothing is left to do meanwhile.
+void Trainer::save() {
+  const double start = seconds_now();
+  in_step(step_, [&] { model_->check_parameters(); });
+  record_steps(reports_.wait_for_all(), not_taken);
+  const CheckpointMeta meta = checkpoint_meta();
   const StateSlices state(*model_);
-  const std::string path = checkpoints_.save(meta, state.slices());
-  saved_step_ = step_;
-  const double seconds = seconds_now() - start;
-  seconds_.checkpoints += seconds;
-  budget_.note_checkpoint(seconds);
-  const SaveTimes& times = checkpoints_.times();
-  log::say("checkpoint {}: {:.1f} MB written in {:.2f} s, checked in {:.2f} s", path,
-           static_cast<double>(times.bytes) / 1e6, times.write_seconds, times.check_seconds);
+  if (stopping_ || step_ == settings_.steps()) saver_.save_now(meta, state.slices());
+  else saver_.save(meta, state.slices());
+  begun_step_ = step_;
+  seconds_.checkpoints += seconds_now() - start;
+}
+
+void Trainer::note_checkpoints(const std::vector<Saved>& saved) {
+  for (const Saved& checkpoint : saved) {
+    saved_step_ = checkpoint.step;
+    budget_.note_checkpoint(checkpoint.total_seconds);
+    log::say("checkpoint {}", describe(checkpoint));
+  }
+}
+
+/// One that is being written is good if it ends well; if not, what made the run fail is told.
+void Trainer::wait_for_checkpoint() {
+  try {
+    note_checkpoints(saver_.wait());
+  } catch (const Error& error) {
+    log::warn("{}", error.what());
+  }
 }
 
 /// Numerical failures get the step and what to do.
@@ -240,7 +264,9 @@ void Trainer::in_step(std::int64_t step, const std::function<void()>& work) {
     throw;  // has been through here
   } catch (const Error& error) {
     if (error.code() != Exit::numerical) throw;
-    fail_in_step(step, whose_gradient(error.what()));
+    const std::string reason = whose_gradient(error.what());
+    wait_for_checkpoint();
+    fail_in_step(step, reason);
   }
 }
 

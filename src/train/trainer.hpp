@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "comm/session.hpp"
 #include "deck/settings.hpp"
+#include "io/background_saver.hpp"
 #include "io/checkpoint.hpp"
 #include "train/alignment.hpp"
 #include "train/corpus.hpp"
@@ -42,7 +43,10 @@ class Trainer {
   void record_steps(const std::vector<StepShare>& steps, double validation_of_last);
   void validate_and_record();
   void probe_if_due();
+  CheckpointMeta checkpoint_meta();
   void save();
+  void note_checkpoints(const std::vector<Saved>& saved);
+  void wait_for_checkpoint();
   void in_step(std::int64_t step, const std::function<void()>& work);
   std::string whose_gradient(const std::string& of_the_sum);
   [[noreturn]] void fail_in_step(std::int64_t step, const std::string& reason) const;
@@ -57,6 +61,7 @@ class Trainer {
   Corpus corpus_;
   Records records_;
   CheckpointFolder checkpoints_;
+  BackgroundSaver saver_;
   std::unique_ptr<ParallelLearner> model_;
   std::unique_ptr<AlignmentProbe> probe_;
   StepReports reports_;
@@ -68,7 +73,8 @@ class Trainer {
   double flops_per_token_ = 0;
   Peak peak_;
   double best_validation_;
-  std::int64_t saved_step_ = -1;
+  std::int64_t saved_step_ = -1;  ///< of the newest checkpoint that is on disk
+  std::int64_t begun_step_ = -1;  ///< of the newest that is or is being written
   bool stopping_ = false;
   struct Seconds {
     double start, steps = 0, validation = 0, probe = 0, checkpoints = 0;

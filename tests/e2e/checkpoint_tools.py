@@ -221,6 +221,21 @@ def test_bad_files(program, work, checks):
     checks.that(code == 0, "--force replaces it")
 
 
+def test_bench(program, work, checks):
+    """Bytes and figures of the bench that writes checkpoints; it leaves nothing behind."""
+    for ranks in (0, 2):
+        code, said, _ = program.run(["bench", "io", "deck.toml", "--folder", "runs", "--pairs", 2, "--json", "io.json"], work, ranks)
+        if code != 0:
+            checks.that(False, f"bench io: exit code {code}: {said}")
+            continue
+        found = json.loads((work / "io.json").read_text())
+        size = checkpoint(work / "runs/bp", STEPS).stat().st_size
+        checks.that(found["ranks"] == max(ranks, 1) and abs(found["bytes"] - size) < 20000, "bench io: size of a checkpoint")
+        checks.that(len(found["rounds"]) == 2 and all(0 < seconds < 60 for one in found["rounds"] for seconds in one.values()),
+                    "bench io: every figure is a time")
+        checks.that(not (work / "runs/dfascale-bench-io").exists(), "bench io: its files are removed")
+
+
 def main():
     program, checks = Program(sys.argv[1], sys.argv[3]), Checks()
     with work_folder() as work:
@@ -228,7 +243,7 @@ def main():
         write(work / "deck.toml", deck())
         train(program, work, "bp")
         train(program, work, "shallow", "rule.name=shallow")
-        for test in (test_list, test_verify, test_diff, test_export, test_import, test_restart_at_step, test_bad_files):
+        for test in (test_list, test_verify, test_diff, test_export, test_import, test_restart_at_step, test_bad_files, test_bench):
             test(program, work, checks)
     return checks.exit_code()
 

@@ -63,11 +63,17 @@ TEST_F(Damage, Longer) {
   expect_fallback("one byte more");
 }
 
-// Superblock and first headers byte by byte, then anywhere.
+// Superblock and first headers byte by byte; every object's header and every part of HDF5's index,
+// by their signatures; then anywhere, which is mostly values.
 TEST_F(Damage, FlippedBytes) {
   std::mt19937 random(1);
   std::vector<std::size_t> places;
   for (std::size_t at = 0; at < 100; ++at) places.push_back(at);
+  for (const char* signature : {"OHDR", "OCHK", "BTHD", "BTLF", "FRHP", "FHDB", "FSHD"})
+    for (std::size_t at = good_.find(signature); at != std::string::npos;
+         at = good_.find(signature, at + 1))
+      places.push_back(at + random() % 64);
+  ASSERT_GT(places.size(), 120u) << "the file's index was not found";
   for (int i = 0; i < 150; ++i) places.push_back(random() % good_.size());
   for (const std::size_t at : places) {
     std::string bad = good_;
@@ -107,11 +113,12 @@ TEST_F(Damage, AllBroken) {
 // A file may be whole and yet hold another array than was saved, if a program wrote it wrongly.
 TEST_F(Damage, ArrayThatDoesNotMatchItsChecksum) {
   const auto arrays = test::some_arrays(2);
-  Hdf5File file = Hdf5File::create(newer_, WriterRanks::alone(), Exit::checkpoint);
+  Hdf5File file = Hdf5File::create(newer_, Exit::checkpoint);
   write_meta(file, test::some_meta(2));
   for (const test::NamedArray& array : arrays) {
     file.make_array(array.path, array.shape);
-    file.write_rows(array.path, {0, array.shape[0]}, array.values.data());
+    write_at(open_to_write(newer_), file.place_of(array.path),
+             {reinterpret_cast<const char*>(array.values.data()), 4 * array.values.size()}, newer_);
     file.set_attribute(array.path, "crc32", std::uint64_t{1});
   }
   file.close();
@@ -121,7 +128,7 @@ TEST_F(Damage, ArrayThatDoesNotMatchItsChecksum) {
 }
 
 TEST_F(Damage, OtherFormat) {
-  Hdf5File file = Hdf5File::create(newer_, WriterRanks::alone(), Exit::checkpoint);
+  Hdf5File file = Hdf5File::create(newer_, Exit::checkpoint);
   file.make_group("/meta");
   file.set_attribute("/meta", "format_version", std::int64_t{99});
   file.close();

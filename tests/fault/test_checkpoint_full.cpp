@@ -45,23 +45,6 @@ TEST_F(SharedDisk, AllRanksThrowAndTheOlderStays) {
   EXPECT_TRUE(holds(CheckpointFile(folder.path_of(step - 1)), test::some_arrays(step - 1)));
 }
 
-// Where room cannot be reserved, the write itself fails, on the ranks that happen to do it.
-TEST_F(SharedDisk, WhileHdf5Writes) {
-  mount("200k");
-  if (path_.empty()) GTEST_SKIP() << "cannot mount a small tmpfs: not root?";
-  const std::vector<float> values(100'000, 1);
-  const std::int64_t rows = 100'000 / ranks_.size();
-  Hdf5File file = Hdf5File::create(path_ + "/x.h5", ranks_, Exit::checkpoint);
-  file.make_array("/a", {100'000});
-  const auto write = [&] {
-    together(ranks_, Exit::checkpoint, [&] {
-      file.write_rows("/a", {ranks_.rank() * rows, rows}, values.data());
-    });
-  };
-  test::expect_error(Exit::checkpoint, {"/a: writing failed"}, write);
-  file.give_up(ranks_);
-}
-
 }  // namespace
 }  // namespace dfascale
 

@@ -124,7 +124,7 @@ class OddFile : public testing::Test {
   // As far as the header is concerned a tiny model.
   std::string with_header(const std::function<void(Hdf5File&)>& change) {
     const std::string path = folder_ / "odd.h5";
-    Hdf5File file = Hdf5File::create(path, WriterRanks::alone(), Exit::data);
+    Hdf5File file = Hdf5File::create(path, Exit::data);
     for (const char* name : {"layers", "width", "heads", "vocab", "context", "batch", "seed",
                              "format_version", "tied_projector"})
       file.set_attribute("/", name, std::int64_t{1});
@@ -155,7 +155,7 @@ TEST_F(OddFile, CutShort) {
 
 TEST_F(OddFile, OtherVersion) {
   const std::string path = folder_ / "odd.h5";
-  Hdf5File file = Hdf5File::create(path, WriterRanks::alone(), Exit::data);
+  Hdf5File file = Hdf5File::create(path, Exit::data);
   file.set_attribute("/", "format_version", std::int64_t{2});
   file.close();
   expect({"odd.h5", "golden format 2", "reads 1"}, path);
@@ -163,7 +163,7 @@ TEST_F(OddFile, OtherVersion) {
 
 TEST_F(OddFile, NoAttributes) {
   const std::string path = folder_ / "odd.h5";
-  Hdf5File::create(path, WriterRanks::alone(), Exit::data).close();
+  Hdf5File::create(path, Exit::data).close();
   expect({"odd.h5: /", "attribute format_version is missing"}, path);
 }
 
@@ -180,8 +180,6 @@ TEST_F(OddFile, TokensMissingOrOfAnotherShape) {
   const auto parameters = [](Hdf5File& file) {
     file.write_text("/parameter_names", "a");
     file.make_array("/params/a", {1});
-    const float one = 1;
-    file.write_rows("/params/a", {0, 1}, &one);
   };
   expect({"/tokens is missing"}, with_header(parameters));
   expect({"/tokens has shape [3], expected [1, 2]"}, with_header([&](Hdf5File& file) {
@@ -196,7 +194,7 @@ TEST_F(OddFile, TokensMissingOrOfAnotherShape) {
 
 TEST_F(OddFile, SizesBelowOne) {
   const std::string path = folder_ / "odd.h5";
-  Hdf5File file = Hdf5File::create(path, WriterRanks::alone(), Exit::data);
+  Hdf5File file = Hdf5File::create(path, Exit::data);
   file.set_attribute("/", "format_version", std::int64_t{1});
   file.set_attribute("/", "layers", std::int64_t{0});
   file.close();

@@ -91,20 +91,20 @@ class Program:
             return [*launcher, "-n", str(ranks), *one]
         return [*launcher, "-n", str(ranks - 1), *one, ":", "-n", "1", self.path, *map(str, last_rank)]
 
-    def environment(self):
+    def environment(self, variables=None):
         # One thread each: the tests share the machine.
         return dict(os.environ, OMP_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1",
-                    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+                    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **(variables or {}))
 
-    def start(self, arguments, folder, ranks=0, last_rank=None):
+    def start(self, arguments, folder, ranks=0, last_rank=None, variables=None):
         return subprocess.Popen(self.command(arguments, ranks, last_rank), cwd=folder, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                env=self.environment(), start_new_session=True)
+                                env=self.environment(variables), start_new_session=True)
 
-    def run(self, arguments, folder, ranks=0, limit=120, last_rank=None):
+    def run(self, arguments, folder, ranks=0, limit=120, last_rank=None, variables=None):
         """(exit code, stdout and stderr, seconds); exit code None where it hung."""
         begun = time.monotonic()
-        process = self.start(arguments, folder, ranks, last_rank)
+        process = self.start(arguments, folder, ranks, last_rank, variables)
         try:
             said, _ = process.communicate(timeout=limit)
             code = process.returncode

@@ -2,6 +2,7 @@
 // communicators send by MPI, on the world's ranks.
 #include <mpi.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -96,7 +97,8 @@ Step sum_to(const FakeRanks* comm, int root, const void* from, void* to, std::si
       exchange.begin.push_back(receiving(comm, (*parts)[r].data(), count, static_cast<int>(r)));
   }
   exchange.then = [=] {
-    std::memcpy((*parts)[static_cast<std::size_t>(root)].data(), from, count * sizeof(float));
+    std::copy_n(static_cast<const float*>(from), count,
+                (*parts)[static_cast<std::size_t>(root)].data());
     auto* sums = static_cast<float*>(to);
     for (std::size_t i = 0; i < count; ++i) {
       float sum = 0;

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Trains on the GPUs of one node, a rank for each.
+#   sbatch --gpus-per-node=8 --ntasks-per-node=8 jobs/slurm_gpu.sh inputs/509m.toml
+# Time: ask for what the queue allows; USR1 comes 5 minutes before it is over, the run writes a checkpoint, and the job
+# is put back into the queue, until the run is done.
+#SBATCH --job-name=dfascale
+#SBATCH --nodes=1
+#SBATCH --gpus-per-node=4
+#SBATCH --ntasks-per-node=4
+#SBATCH --cpus-per-task=8
+#SBATCH --time=24:00:00
+#SBATCH --signal=B:USR1@300
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%j.out
+source "${DFASCALE_JOBS:-$SLURM_SUBMIT_DIR/jobs}/slurm_lib.sh"
+train "$@"
