@@ -40,6 +40,20 @@ if(DFASCALE_MPI)
   target_compile_definitions(MPI::MPI_C INTERFACE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
   set(HDF5_PREFER_PARALLEL ON)  # the one that is installed; a serial one does as well
 endif()
+
+# For GPUs.  Tests look for the libraries even where the build does not use them.
+find_package(CUDAToolkit QUIET)
+find_path(NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+if(CUDAToolkit_FOUND AND NCCL_INCLUDE AND NCCL_LIBRARY)
+  add_library(nccl INTERFACE)
+  target_include_directories(nccl SYSTEM INTERFACE ${NCCL_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
+  target_link_libraries(nccl INTERFACE ${NCCL_LIBRARY} CUDA::cudart)
+elseif(DFASCALE_CUDA)
+  message(FATAL_ERROR "DFASCALE_CUDA is on, but the CUDA Toolkit or NCCL (nccl.h, libnccl) was not found: install them, "
+    "set CUDAToolkit_ROOT, NCCL_INCLUDE and NCCL_LIBRARY, or configure with -DDFASCALE_CUDA=OFF")
+endif()
+
 find_package(HDF5 REQUIRED COMPONENTS C)
 if(HDF5_IS_PARALLEL AND NOT DFASCALE_MPI)
   message(FATAL_ERROR "HDF5 was built with MPI, whose header it wants: install a serial one (Debian: libhdf5-dev, "

@@ -23,8 +23,10 @@ void expect(cudaError_t status, const char* what) {
 /// Ranks of a node take its cards in turn.
 int choose_card(int local_rank) {
   int cards = 0;
-  expect(cudaGetDeviceCount(&cards), "counting the GPUs");
-  if (cards == 0)
+  const cudaError_t status = cudaGetDeviceCount(&cards);
+  const bool is_without = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
+  if (!is_without) expect(status, "counting the GPUs");
+  if (is_without || cards == 0)
     throw Error(Exit::device, "no GPU on this node: use a host build or ask the scheduler for one");
   const int card = local_rank % cards;
   expect(cudaSetDevice(card), "choosing a GPU");

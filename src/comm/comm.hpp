@@ -1,13 +1,13 @@
-// Messages between ranks.  mpi.cpp implements this over MPI, single.cpp for a build without MPI.
+// Messages between ranks about the run: numbers, texts, bytes in host memory (arrays: arrays.hpp).
+// mpi.cpp implements this over MPI, single.cpp for a build without MPI.
 // What begins with start_ does not wait: it returns a Request, and the memory it names is not to be
 // touched until that is done.  Other calls are collective and wait, unless they say otherwise.
-// Failures throw Error(Exit::device) with the library's message.  Host memory.
+// Failures throw Error(Exit::device) with the library's message.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,29 +16,29 @@
 
 namespace dfascale {
 
-/// Something under way.  Move-only; forgetting one that is not done leaves its message to MPI.
+/// Something under way.  Move-only; forgetting one that is not done leaves it to its library.
 class Request {
  public:
+  /// Of nothing: done.
   Request() = default;
+  /// Done once `poll`, which never waits, has said so; it is not asked again.
+  explicit Request(std::function<bool()> poll) : poll_(std::move(poll)) {}
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
-  Request(Request&& other) noexcept { *this = std::move(other); }
+  Request(Request&& other) noexcept : poll_(std::exchange(other.poll_, nullptr)) {}
   Request& operator=(Request&& other) noexcept {
-    handle_ = other.handle_;
-    active_ = std::exchange(other.active_, false);
-    counts_ = std::move(other.counts_);
-    starts_ = std::move(other.starts_);
+    poll_ = std::exchange(other.poll_, nullptr);
     return *this;
   }
 
-  /// Polls, never waits; also moves other messages on.  A request made of nothing is done.
-  bool done();
+  /// Polls, never waits; also moves other messages on.
+  bool done() {
+    if (poll_ && poll_()) poll_ = nullptr;
+    return !poll_;
+  }
 
  private:
-  friend class Comm;
-  std::uint64_t handle_ = 0;  ///< the library's, which fits in
-  bool active_ = false;
-  std::vector<int> counts_, starts_;  ///< what a collective looks at until it is done
+  std::function<bool()> poll_;
 };
 
 /// A group of ranks, with messages of its own.
@@ -60,14 +60,11 @@ class Comm {
   /// only when its receiver has it.
   Request start_send(const void* bytes, std::int64_t count, int to, int tag) const;
   Request start_receive(void* bytes, std::int64_t count, int from, int tag) const;
-  /// Sums in place over the ranks of the group, on every rank, or only on `root` (elsewhere the
-  /// values are unchanged).  All ranks start the same collectives in the same order; equal counts
-  /// give equal sums in any group of this size.
-  Request start_all_reduce_sum(std::span<float> values) const;
-  Request start_reduce_sum(std::span<float> values, int root) const;
+  /// The greatest of all ranks' values, in place.  All ranks start the same collectives in the same
+  /// order.
   Request start_all_reduce_max(std::int64_t& value) const;
-  /// Rank r contributes values[cuts[r], cuts[r + 1]) and gets the rest.
-  Request start_all_gather(float* values, std::span<const std::int64_t> cuts) const;
+  /// `root`'s bytes to all.
+  Request start_broadcast(void* bytes, std::int64_t count, int root) const;
 
   /// Waits, and moves all messages on meanwhile.  Throws what another rank told by tell_failure.
   /// `what` is asked for a text to warn with when nothing has come for a minute.
@@ -101,10 +98,10 @@ class Comm {
   void barrier() const;
 
  private:
+  friend class ArrayComm;
   struct Group;
   explicit Comm(std::shared_ptr<const Group> group);
-  static Request started(std::uint64_t handle);
-  void finish(std::uint64_t handle) const;
+  void finish(Request request) const;
 
   std::shared_ptr<const Group> group_;
   int rank_ = 0, size_ = 1, local_rank_ = 0;
@@ -126,6 +123,18 @@ class CommScope {
 /// Moves messages on while this rank computes, and on rank 0 throws what another rank told by
 /// tell_failure.  Cheap: called between matrix products.
 void progress_messages();
+/// While this lives, progress_messages takes `step` too, for a library that does not move its
+/// messages on by itself.
+class ProgressStep {
+ public:
+  explicit ProgressStep(std::function<void()> step);
+  ~ProgressStep();
+  ProgressStep(const ProgressStep&) = delete;
+  ProgressStep& operator=(const ProgressStep&) = delete;
+
+ private:
+  std::function<void()> step_;
+};
 /// Tells rank 0 what happened here, so that it can record it before all ranks end.  Does nothing on
 /// rank 0, and never throws.
 void tell_failure(const Error& error) noexcept;

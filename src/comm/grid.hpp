@@ -2,7 +2,7 @@
 // exchange most: rank = place in the pipeline * dp + replica.
 #pragma once
 
-#include "comm/comm.hpp"
+#include "comm/arrays.hpp"
 
 namespace dfascale {
 
@@ -20,6 +20,20 @@ struct Grid {
         place(world.rank() / dp),
         replicas(world.split(place, replica)),
         pipeline(world.split(replica, place)) {}
+};
+
+/// What its ranks exchange in a step.
+struct GridArrays {
+  ArrayComm replicas;  ///< gradients, parameters
+  ArrayComm pipeline;  ///< activations, gradients, errors
+  ArrayComm ties;      ///< a matrix that two stages share: the pipeline, with messages of its own
+
+  /// Collective.
+  GridArrays(const Grid& grid, const Device& on, const std::vector<Route>& between_stages,
+             const std::vector<Route>& between_ends)
+      : replicas(grid.replicas, on),
+        pipeline(grid.pipeline, on, between_stages),
+        ties(grid.pipeline.duplicate(), on, between_ends) {}
 };
 
 }  // namespace dfascale

@@ -1,17 +1,16 @@
 // Comm over MPI.
-#include <mpi.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <thread>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "comm/comm.hpp"
+#include "comm/mpi_calls.hpp"
 
 namespace dfascale {
 namespace {
@@ -26,14 +25,7 @@ constexpr unsigned long timer_slack_nanoseconds = 1000;  // Linux' own would dou
 constexpr int failure_tag = 1;
 MPI_Comm failures = MPI_COMM_NULL;  // what tell_failure sends on, as long as a CommScope lives
 
-void expect_mpi(int code, const char* call, const char* file, int line) {
-  if (code == MPI_SUCCESS) return;
-  char reason[MPI_MAX_ERROR_STRING] = "";
-  int length = 0;
-  MPI_Error_string(code, reason, &length);
-  fail(Exit::device, "{} ({}:{}): {}", call, file, line, reason);
-}
-#define MPI_CHECKED(call) expect_mpi((call), #call, __FILE__, __LINE__)
+std::vector<const std::function<void()>*> progressing;  // the steps of all ProgressStep that live
 
 bool is_running() {
   int started = 0, ended = 0;
@@ -42,31 +34,18 @@ bool is_running() {
   return started != 0 && ended == 0;
 }
 
-std::uint64_t handle_of(MPI_Request request) {
-  static_assert(sizeof(MPI_Request) <= sizeof(std::uint64_t));
-  std::uint64_t handle = 0;
-  std::memcpy(&handle, &request, sizeof request);
-  return handle;
-}
-
 template <class T>
-std::uint64_t begin_reduce(MPI_Comm comm, T& value, MPI_Datatype type, MPI_Op how) {
+Request begin_reduce(MPI_Comm comm, T& value, MPI_Datatype type, MPI_Op how) {
   MPI_Request request;
   MPI_CHECKED(MPI_Iallreduce(MPI_IN_PLACE, &value, 1, type, how, comm, &request));
-  return handle_of(request);
+  return following(request);
 }
 
 }  // namespace
 
-struct Comm::Group {
-  MPI_Comm comm;
-  explicit Group(MPI_Comm comm) : comm(comm) {}
-  Group(const Group&) = delete;
-  Group& operator=(const Group&) = delete;
-  ~Group() {
-    if (comm != MPI_COMM_WORLD && is_running()) MPI_Comm_free(&comm);
-  }
-};
+Comm::Group::~Group() {
+  if (comm != MPI_COMM_WORLD && is_running()) MPI_Comm_free(&comm);
+}
 
 CommScope::CommScope() : exceptions_(std::uncaught_exceptions()) {
   int provided = 0;
@@ -82,17 +61,6 @@ CommScope::~CommScope() {
   if (is_failing && ranks_are_joined()) return;
   MPI_Comm_free(&failures);
   MPI_Finalize();
-}
-
-bool Request::done() {
-  if (!active_) return true;
-  MPI_Request request;
-  std::memcpy(&request, &handle_, sizeof request);
-  int flag = 0;
-  MPI_CHECKED(MPI_Test(&request, &flag, MPI_STATUS_IGNORE));
-  handle_ = handle_of(request);
-  active_ = flag == 0;
-  return !active_;
 }
 
 Comm::Comm() : Comm(std::make_shared<const Group>(MPI_COMM_WORLD)) {}
@@ -114,58 +82,27 @@ Comm Comm::split(int colour, int key) const {
 
 Request Comm::start_send(const void* bytes, std::int64_t count, int to, int tag) const {
   MPI_Request request;
-  MPI_CHECKED(MPI_Isend(bytes, static_cast<int>(count), MPI_BYTE, to, tag, group_->comm, &request));
-  return started(handle_of(request));
+  MPI_CHECKED(MPI_Isend(bytes, count_of(count), MPI_BYTE, to, tag, group_->comm, &request));
+  return following(request);
 }
 
 Request Comm::start_receive(void* bytes, std::int64_t count, int from, int tag) const {
   MPI_Request request;
-  MPI_CHECKED(
-      MPI_Irecv(bytes, static_cast<int>(count), MPI_BYTE, from, tag, group_->comm, &request));
-  return started(handle_of(request));
-}
-
-Request Comm::start_all_reduce_sum(std::span<float> values) const {
-  MPI_Request request;
-  MPI_CHECKED(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
-                             MPI_FLOAT, MPI_SUM, group_->comm, &request));
-  return started(handle_of(request));
-}
-
-Request Comm::start_reduce_sum(std::span<float> values, int root) const {
-  const void* from = rank_ == root ? MPI_IN_PLACE : values.data();
-  MPI_Request request;
-  MPI_CHECKED(MPI_Ireduce(from, values.data(), static_cast<int>(values.size()), MPI_FLOAT, MPI_SUM,
-                          root, group_->comm, &request));
-  return started(handle_of(request));
+  MPI_CHECKED(MPI_Irecv(bytes, count_of(count), MPI_BYTE, from, tag, group_->comm, &request));
+  return following(request);
 }
 
 Request Comm::start_all_reduce_max(std::int64_t& value) const {
   MPI_Request request;
   MPI_CHECKED(
       MPI_Iallreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, group_->comm, &request));
-  return started(handle_of(request));
+  return following(request);
 }
 
-Request Comm::start_all_gather(float* values, std::span<const std::int64_t> cuts) const {
-  Request pending;
-  for (std::size_t r = 0; r + 1 < cuts.size(); ++r) {
-    pending.starts_.push_back(static_cast<int>(cuts[r]));
-    pending.counts_.push_back(static_cast<int>(cuts[r + 1] - cuts[r]));
-  }
+Request Comm::start_broadcast(void* bytes, std::int64_t count, int root) const {
   MPI_Request request;
-  MPI_CHECKED(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, pending.counts_.data(),
-                              pending.starts_.data(), MPI_FLOAT, group_->comm, &request));
-  pending.handle_ = handle_of(request);
-  pending.active_ = true;
-  return pending;
-}
-
-Request Comm::started(std::uint64_t handle) {
-  Request request;
-  request.handle_ = handle;
-  request.active_ = true;
-  return request;
+  MPI_CHECKED(MPI_Ibcast(bytes, count_of(count), MPI_BYTE, root, group_->comm, &request));
+  return following(request);
 }
 
 void Comm::wait_until(const std::function<bool()>& is_so,
@@ -199,8 +136,8 @@ void Comm::wait_for_message(int from, int tag, const std::function<std::string()
 }
 
 /// Collectives on few numbers wait as messages do: politely, and noticing what other ranks tell.
-void Comm::finish(std::uint64_t handle) const {
-  wait(started(handle), [] { return std::string("waits for other ranks"); });
+void Comm::finish(Request request) const {
+  wait(request, [] { return std::string("waits for other ranks"); });
 }
 
 double Comm::sum(double value) const {
@@ -235,7 +172,7 @@ void Comm::sum_in_order(std::vector<double>& values) const {
   MPI_Request request;
   MPI_CHECKED(MPI_Iallgather(values.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE,
                              group_->comm, &request));
-  finish(handle_of(request));
+  finish(following(request));
   std::fill(values.begin(), values.end(), 0.0);
   for (std::size_t i = 0; i < all.size(); ++i) values[i % values.size()] += all[i];
 }
@@ -244,14 +181,13 @@ void Comm::max(std::vector<double>& values) const {
   MPI_Request request;
   MPI_CHECKED(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
                              MPI_DOUBLE, MPI_MAX, group_->comm, &request));
-  finish(handle_of(request));
+  finish(following(request));
 }
 
 void Comm::broadcast(void* bytes, std::int64_t count) const {
-  for (std::int64_t first = 0; first < count; first += broadcast_bytes) {
-    const int here = static_cast<int>(std::min(broadcast_bytes, count - first));
-    MPI_CHECKED(MPI_Bcast(static_cast<char*>(bytes) + first, here, MPI_BYTE, 0, group_->comm));
-  }
+  for (std::int64_t first = 0; first < count; first += broadcast_bytes)
+    finish(start_broadcast(static_cast<char*>(bytes) + first,
+                           std::min(broadcast_bytes, count - first), 0));
 }
 
 void Comm::broadcast(std::string& text) const {
@@ -284,10 +220,16 @@ std::vector<std::string> Comm::gather(const std::string& text) const {
 void Comm::barrier() const {
   MPI_Request request;
   MPI_CHECKED(MPI_Ibarrier(group_->comm, &request));
-  finish(handle_of(request));
+  finish(following(request));
 }
 
+ProgressStep::ProgressStep(std::function<void()> step) : step_(std::move(step)) {
+  progressing.push_back(&step_);
+}
+ProgressStep::~ProgressStep() { std::erase(progressing, &step_); }
+
 void progress_messages() {
+  for (const std::function<void()>* step : progressing) (*step)();
   int told = 0;
   MPI_Status status;
   MPI_CHECKED(MPI_Iprobe(MPI_ANY_SOURCE, failure_tag, failures, &told, &status));

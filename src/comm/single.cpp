@@ -1,8 +1,8 @@
-// Comm for a build without MPI: one rank, to which every sum is its own value.
+// Comm and ArrayComm for a build without MPI: one rank, to which every sum is its own value.
 #include <cstdlib>
 #include <stdexcept>
 
-#include "comm/comm.hpp"
+#include "comm/arrays.hpp"
 
 namespace dfascale {
 
@@ -10,8 +10,6 @@ struct Comm::Group {};
 
 CommScope::CommScope() : exceptions_(0) {}
 CommScope::~CommScope() = default;
-
-bool Request::done() { return true; }
 
 Comm::Comm() = default;
 Comm Comm::split(int /*colour*/, int /*key*/) const { return {}; }
@@ -23,12 +21,8 @@ Request Comm::start_send(const void*, std::int64_t, int, int) const {
 Request Comm::start_receive(void*, std::int64_t, int, int) const {
   throw std::logic_error("a message in a build without MPI");
 }
-Request Comm::start_all_reduce_sum(std::span<float> /*values*/) const { return {}; }
-Request Comm::start_reduce_sum(std::span<float> /*values*/, int /*root*/) const { return {}; }
 Request Comm::start_all_reduce_max(std::int64_t& /*value*/) const { return {}; }
-Request Comm::start_all_gather(float* /*values*/, std::span<const std::int64_t> /*cuts*/) const {
-  return {};
-}
+Request Comm::start_broadcast(void*, std::int64_t, int) const { return {}; }
 void Comm::wait_until(const std::function<bool()>& is_so, const std::function<std::string()>&) {
   if (!is_so()) throw std::logic_error("one rank waits for another in a build without MPI");
 }
@@ -48,6 +42,23 @@ void Comm::broadcast(std::string& /*text*/) const {}
 std::vector<std::string> Comm::gather(const std::string& text) const { return {text}; }
 void Comm::barrier() const {}
 
+struct ArrayComm::State {};
+
+ArrayComm::ArrayComm(const Comm& ranks, const Device&, const std::vector<Route>&) : ranks_(ranks) {}
+Request ArrayComm::start_send(ConstVec, int, int) const {
+  throw std::logic_error("a message in a build without MPI");
+}
+Request ArrayComm::start_receive(Vec, int, int) const {
+  throw std::logic_error("a message in a build without MPI");
+}
+void ArrayComm::wait_for_message(int, int, const std::function<std::string()>&) const {}
+Request ArrayComm::start_all_reduce_sum(Vec) const { return {}; }
+Request ArrayComm::start_reduce_scatter_sum(Vec, std::span<const std::int64_t>) const { return {}; }
+Request ArrayComm::start_all_gather(Vec, std::span<const std::int64_t>) const { return {}; }
+Request ArrayComm::start_broadcast(Vec, int) const { return {}; }
+
+ProgressStep::ProgressStep(std::function<void()> step) : step_(std::move(step)) {}
+ProgressStep::~ProgressStep() = default;
 void progress_messages() {}
 void tell_failure(const Error& /*error*/) noexcept {}
 bool ranks_are_joined() { return false; }

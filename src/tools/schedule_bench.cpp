@@ -12,6 +12,7 @@
 #include "pipeline/simulate.hpp"
 #include "pipeline/theory.hpp"
 #include "train/engine.hpp"
+#include "train/layout.hpp"
 
 namespace dfascale {
 namespace {
@@ -126,7 +127,9 @@ ScheduleTimes time_plan(const Comm& world, const Plan& plan, const BenchRule& ru
     work[s] = stages.back().get();
   }
   Trace trace;
-  Engine engine(world, work, trace);
+  const Device on;
+  const ArrayComm pipeline(world, on, routes_between_stages(plan));
+  Engine engine(pipeline, work, trace);
   const std::int64_t warm_up = 2;
   world.barrier();
   double start = 0, traced_before = 0;

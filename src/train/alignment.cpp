@@ -24,7 +24,7 @@ Training probing(Training training) {
 /// Takes gradients; nothing is summed over replicas and nothing updated.
 class ProbeStage final : public TakerStage {
  public:
-  ProbeStage(Arena& arena, const Device& on, const Comm& ties, GradientTaker& taker,
+  ProbeStage(Arena& arena, const Device& on, const ArrayComm& ties, GradientTaker& taker,
              StepContext& context)
       : TakerStage(on, taker, context), shared_(arena, on, &ties, taker.table()) {}
 
@@ -54,7 +54,8 @@ Alignment alignment(const std::string& name, double rule, double bp, double both
 
 struct AlignmentProbe::Stages {
   Stages(Arena& arena, const Device& on, Gemm& gemm, const Training& training, const Plan& plan,
-         const std::vector<StageRange>& ranges, int place, const Comm* ties, StepContext& context) {
+         const std::vector<StageRange>& ranges, int place, const ArrayComm* ties,
+         StepContext& context) {
     const std::vector<StageLayout> layouts = stage_layouts(training, ranges, plan);
     work.resize(ranges.size(), nullptr);
     for (std::size_t s = 0; s < ranges.size(); ++s) {
@@ -80,12 +81,12 @@ AlignmentProbe::AlignmentProbe(const Comm& world, const Device& on, Gemm& gemm,
       training_(probing(training)),
       plan_(step_plan(training_, model.ranges())) {
   stages_ = make_in<Stages>(arena_, on, gemm, training_, plan_, model.ranges(), model.grid().place,
-                            &model.ties(), context_);
+                            &model.arrays().ties, context_);
   plan_ = gradients_only(plan_);
   const std::vector<Learner*> learners = model.learners();
   for (std::size_t i = 0; i < learners.size(); ++i)
     stages_->takers[i]->bind(learners[i]->table(), learners[i]->values(), learners[i]->feedback());
-  engine_ = std::make_unique<Engine>(model.grid().pipeline, stages_->work, trace_);
+  engine_ = std::make_unique<Engine>(model.arrays().pipeline, stages_->work, trace_);
   context_.scale = 1.0f / static_cast<float>(training.sequences * training.shape.context);
   sum_arena_.vector<double>(3);
   sum_arena_.commit();

@@ -9,7 +9,7 @@
 
 namespace dfascale {
 
-Engine::Engine(const Comm& pipeline, std::vector<StageWork*> work, Trace& trace)
+Engine::Engine(const ArrayComm& pipeline, std::vector<StageWork*> work, Trace& trace)
     : pipeline_(pipeline), trace_(trace) {
   for (StageWork* stage : work) {
     Seat seat;
@@ -70,10 +70,9 @@ void Engine::compute(const Action& action) {
 
 void Engine::send(const Action& action) {
   const std::int64_t slot = slot_of(action);
-  const Vec values = message(action, slot);
   const int to = plan_->rank_of[static_cast<std::size_t>(action.peer)];
-  seat(action).slots[static_cast<std::size_t>(slot)].sends.push_back(pipeline_.start_send(
-      values.data, values.size * static_cast<std::int64_t>(sizeof(float)), to, tag(action)));
+  seat(action).slots[static_cast<std::size_t>(slot)].sends.push_back(
+      pipeline_.start_send(message(action, slot), to, tag(action)));
 }
 
 void Engine::receive(const Action& action) {
@@ -83,10 +82,7 @@ void Engine::receive(const Action& action) {
   const double start = seconds_now();
   pipeline_.wait_for_message(from, tag(action), what);
   const double sent = seconds_now();
-  pipeline_.wait(
-      pipeline_.start_receive(values.data, values.size * static_cast<std::int64_t>(sizeof(float)),
-                              from, tag(action)),
-      what);
+  pipeline_.wait(pipeline_.start_receive(values, from, tag(action)), what);
   trace_.add(Spent::idle, "idle", action.stage, action.micro_batch, start, sent);
   trace_.add(Spent::communication, facts_of(action.op).name, action.stage, action.micro_batch, sent,
              seconds_now());

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/comm.hpp"
+#include "comm/arrays.hpp"
 #include "pipeline/actions.hpp"
 #include "pipeline/plan.hpp"
 #include "train/stage_work.hpp"
@@ -16,8 +16,9 @@ namespace dfascale {
 
 class Engine {
  public:
-  /// `work` by stage; null for stages of other ranks.  The pipeline's ranks are the plan's.
-  Engine(const Comm& pipeline, std::vector<StageWork*> work, Trace& trace);
+  /// `work` by stage; null for stages of other ranks.  The pipeline's ranks are the plan's; it
+  /// outlives the engine.
+  Engine(const ArrayComm& pipeline, std::vector<StageWork*> work, Trace& trace);
 
   /// This rank's row, once.  `step` is for messages to people only.
   void run(const Plan& plan, Mode mode, std::int64_t step);
@@ -53,7 +54,7 @@ class Engine {
   int tag(const Action& action) const;
   Seat& seat(const Action& action) { return seats_[static_cast<std::size_t>(action.stage)]; }
 
-  Comm pipeline_;
+  const ArrayComm& pipeline_;
   std::vector<Seat> seats_;
   Trace& trace_;
   const Plan* plan_ = nullptr;

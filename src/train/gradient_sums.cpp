@@ -6,7 +6,6 @@
 namespace dfascale {
 namespace {
 
-constexpr int everybody = -1;
 /// Of a tensor whose gradient this stage has no part in.
 constexpr std::int64_t no_block = std::numeric_limits<std::int64_t>::min();
 
@@ -21,9 +20,16 @@ std::vector<std::int64_t> ends_of_summed_everywhere(const ParameterTable& table)
   return ends;
 }
 
+/// Cuts of the whole, of [first, end) and from there.
+std::vector<std::int64_t> cuts_within(std::vector<std::int64_t> cuts, std::int64_t first,
+                                      std::int64_t end) {
+  for (std::int64_t& cut : cuts) cut = std::clamp(cut, first, end) - first;
+  return cuts;
+}
+
 }  // namespace
 
-GradientSums::GradientSums(const Comm& replicas, const ParameterTable& table, const Rule& rule,
+GradientSums::GradientSums(const ArrayComm& replicas, const ParameterTable& table, const Rule& rule,
                            const StageRange& range, std::int64_t bucket_bytes,
                            const std::vector<std::int64_t>& cuts)
     : replicas_(replicas),
@@ -40,16 +46,10 @@ void GradientSums::lay_out(const ParameterTable& table, std::int64_t bucket_floa
   const std::vector<std::int64_t> ends = ends_of_summed_everywhere(table);
   for (std::int64_t first = 0; first < size_;) {
     std::int64_t end = std::min(first + bucket_floats, size_);
-    int owner = everybody;
     const auto of_all = std::upper_bound(ends.begin(), ends.end(), first);
-    if (of_all != ends.end()) {
-      end = std::min(end, *of_all);
-    } else if (cuts.size() > 2) {
-      const auto next = std::upper_bound(cuts.begin(), cuts.end(), first);
-      end = std::min(end, *next);
-      owner = static_cast<int>(next - cuts.begin()) - 1;
-    }
-    Bucket bucket{.first = first, .end = end, .owner = owner, .blocks = {}};
+    if (of_all != ends.end()) end = std::min(end, *of_all);
+    Bucket bucket{.first = first, .end = end, .cuts = {}, .blocks = {}};
+    if (of_all == ends.end() && cuts.size() > 2) bucket.cuts = cuts_within(cuts, first, end);
     bucket.blocks = blocks_in(table, bucket);
     if (!bucket.blocks.empty()) buckets_.push_back(std::move(bucket));
     first = end;
@@ -101,10 +101,9 @@ void GradientSums::start_rest() {
 
 void GradientSums::start(Bucket& bucket) {
   bucket.is_started = true;
-  const std::span<float> values(gradients_.data + bucket.first,
-                                static_cast<std::size_t>(bucket.end - bucket.first));
-  bucket.request = bucket.owner == everybody ? replicas_.start_all_reduce_sum(values)
-                                             : replicas_.start_reduce_sum(values, bucket.owner);
+  const Vec values = gradients_.part(bucket.first, bucket.end - bucket.first);
+  bucket.request = bucket.cuts.empty() ? replicas_.start_all_reduce_sum(values)
+                                       : replicas_.start_reduce_scatter_sum(values, bucket.cuts);
 }
 
 void GradientSums::wait_for(std::int64_t floats, const std::function<std::string()>& what) {

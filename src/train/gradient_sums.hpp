@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/comm.hpp"
+#include "comm/arrays.hpp"
 #include "credit/rule.hpp"
 #include "model/parameters.hpp"
 
@@ -16,9 +16,9 @@ namespace dfascale {
 class GradientSums {
  public:
   /// Buckets of the stage's trained buffers of at most `bucket_bytes`.  Where `cuts` has more than
-  /// one part (ZeRO), a bucket belongs to one part, whose owner alone gets the sum, but for tensors
-  /// that are summed everywhere.
-  GradientSums(const Comm& replicas, const ParameterTable& table, const Rule& rule,
+  /// one part (ZeRO), only the owner of a part gets its sum, but for tensors that are summed
+  /// everywhere.
+  GradientSums(const ArrayComm& replicas, const ParameterTable& table, const Rule& rule,
                const StageRange& range, std::int64_t bucket_bytes,
                const std::vector<std::int64_t>& cuts);
 
@@ -35,7 +35,8 @@ class GradientSums {
  private:
   struct Bucket {
     std::int64_t first, end;
-    int owner;                         ///< who gets the sum; -1: all
+    /// Whose part of the bucket ends where, from its beginning; empty: every replica gets the sum.
+    std::vector<std::int64_t> cuts;
     std::vector<std::int64_t> blocks;  ///< whose gradients are in it
     std::size_t open = 0;              ///< how many of them are not complete
     bool is_started = false;
@@ -47,7 +48,7 @@ class GradientSums {
   std::vector<std::int64_t> blocks_in(const ParameterTable& table, const Bucket& bucket) const;
   std::int64_t block_of(const Parameter& p) const;
 
-  const Comm& replicas_;
+  const ArrayComm& replicas_;
   Rule rule_;
   StageRange range_;
   std::int64_t layers_, size_;

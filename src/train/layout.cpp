@@ -123,6 +123,26 @@ std::vector<StageLayout> stage_layouts(const Training& training,
   return layouts;
 }
 
+std::vector<Route> routes_between_stages(const Plan& plan) {
+  const auto rank_of = [&](std::int32_t stage) {
+    return plan.rank_of[static_cast<std::size_t>(stage)];
+  };
+  std::vector<Route> routes;
+  for (std::int32_t s = 0; s + 1 < plan.stages(); ++s) {
+    routes.push_back({rank_of(s), rank_of(s + 1)});
+    routes.push_back({rank_of(s + 1), rank_of(s)});
+    if (plan.roles[static_cast<std::size_t>(s)].takes_error)
+      routes.push_back({rank_of(plan.stages() - 1), rank_of(s)});
+  }
+  return routes;
+}
+
+std::vector<Route> routes_between_ends(const Plan& plan) {
+  const int first = plan.rank_of.front(), last = plan.rank_of.back();
+  if (!plan.ties.tied_matrix || plan.stages() == 1) return {};
+  return {{first, last}, {last, first}};
+}
+
 Sharding sharding(const ParallelSettings& parallel, int replica) {
   return parallel.zero > 0 ? Sharding{parallel.dp, replica} : Sharding{};
 }

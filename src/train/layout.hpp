@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "comm/routes.hpp"
 #include "deck/settings.hpp"
 #include "model/shape.hpp"
 #include "model/stage_range.hpp"
@@ -35,6 +36,11 @@ std::vector<StageLayout> stage_layouts(const Training& training,
 Plan gradients_only(const Plan& plan);
 /// The same within each replica: nothing is summed over replicas.
 Plan own_gradients_only(const Plan& plan);
+/// Between which ranks of the pipeline a plan's messages go, and those of backpropagation over the
+/// same stages.
+std::vector<Route> routes_between_stages(const Plan& plan);
+/// Where the two ends of a tied matrix are, both ways.
+std::vector<Route> routes_between_ends(const Plan& plan);
 /// Which part of the optimiser's state a replica keeps.
 Sharding sharding(const ParallelSettings& parallel, int replica);
 

@@ -12,15 +12,16 @@ std::int64_t bucket_bytes(const ParallelSettings& parallel) {
 
 }  // namespace
 
-LearningStage::LearningStage(Arena& arena, const Grid& grid, const Comm& ties, Learner& learner,
-                             const OptimSettings& optim, const ParallelSettings& parallel,
-                             StepContext& context)
+LearningStage::LearningStage(Arena& arena, const Grid& grid, const GridArrays& arrays,
+                             Learner& learner, const OptimSettings& optim,
+                             const ParallelSettings& parallel, StepContext& context)
     : TakerStage(learner.device(), learner.taker(), context),
       grid_(grid),
+      replicas_(arrays.replicas),
       learner_(learner),
-      sums_(grid.replicas, learner.table(), learner.taker().stage().rule,
+      sums_(arrays.replicas, learner.table(), learner.taker().stage().rule,
             learner.taker().stage().range, bucket_bytes(parallel), learner.cuts()),
-      shared_(arena, learner.device(), &ties, learner.table()),
+      shared_(arena, learner.device(), &arrays.ties, learner.table()),
       clip_(optim.clip),
       is_sharded_(parallel.zero > 0 && grid.dp > 1) {}
 
@@ -88,9 +89,8 @@ void LearningStage::update() {
     clipped_by.global = std::sqrt(context_.pipeline_square);
   learner_.update(context_.step, context_.learning_rate, clipped_by);
   if (!is_sharded_) return;
-  fence(on_);
-  grid_.replicas.wait(grid_.replicas.start_all_gather(learner_.values().data, learner_.cuts()),
-                      stuck("updated parameters of other replicas"));
+  replicas_.wait(replicas_.start_all_gather(learner_.values(), learner_.cuts()),
+                 stuck("updated parameters of other replicas"));
 }
 
 }  // namespace dfascale

@@ -16,9 +16,8 @@ namespace dfascale {
 
 class LearningStage final : public TakerStage {
  public:
-  /// Lays out, beside the learner, what the exchange of a shared matrix needs.  `ties` are the
-  /// pipeline's ranks, with messages of their own.
-  LearningStage(Arena& arena, const Grid& grid, const Comm& ties, Learner& learner,
+  /// Lays out, beside the learner, what the exchange of a shared matrix needs.
+  LearningStage(Arena& arena, const Grid& grid, const GridArrays& arrays, Learner& learner,
                 const OptimSettings& optim, const ParallelSettings& parallel, StepContext& context);
 
   void begin_step() override;
@@ -40,6 +39,7 @@ class LearningStage final : public TakerStage {
   const GradientNorms& norms();
 
   const Grid& grid_;
+  const ArrayComm& replicas_;
   Learner& learner_;
   GradientSums sums_;
   SharedMatrix shared_;

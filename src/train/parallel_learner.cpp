@@ -19,14 +19,14 @@ Plan one_micro_batch(Training training, const std::vector<StageRange>& ranges) {
 struct ParallelLearner::LocalStages {
   LocalStages(Arena& arena, const Device& on, Gemm& gemm, const Training& training,
               const std::vector<StageRange>& ranges, const Plan& plan, const Grid& grid,
-              const Comm& ties, StepContext& context) {
+              const GridArrays& arrays, StepContext& context) {
     const std::vector<StageLayout> layouts = stage_layouts(training, ranges, plan);
     for (std::size_t s = 0; s < ranges.size(); ++s) {
       if (plan.rank_of[s] != grid.place) continue;
       learners.push_back(std::make_unique<Learner>(arena, on, gemm, training.shape, training.rule,
                                                    training.optim, layouts[s],
                                                    sharding(training.parallel, grid.replica)));
-      stages.push_back(std::make_unique<LearningStage>(arena, grid, ties, *learners.back(),
+      stages.push_back(std::make_unique<LearningStage>(arena, grid, arrays, *learners.back(),
                                                        training.optim, training.parallel, context));
       numbers.push_back(s);
     }
@@ -47,12 +47,12 @@ ParallelLearner::ParallelLearner(const Comm& world, const Device& on, Gemm& gemm
                                  const Training& training)
     : training_(training),
       grid_(world, static_cast<int>(training.parallel.dp), static_cast<int>(training.parallel.pp)),
-      ties_(grid_.pipeline.duplicate()),
       ranges_(stage_ranges(training)),
-      plan_(step_plan(training, ranges_)) {
+      plan_(step_plan(training, ranges_)),
+      arrays_(grid_, on, routes_between_stages(plan_), routes_between_ends(plan_)) {
   stages_ =
-      make_in<LocalStages>(arena_, on, gemm, training_, ranges_, plan_, grid_, ties_, context_);
-  engine_ = std::make_unique<Engine>(grid_.pipeline, stages_->by_stage(ranges_.size()), trace_);
+      make_in<LocalStages>(arena_, on, gemm, training_, ranges_, plan_, grid_, arrays_, context_);
+  engine_ = std::make_unique<Engine>(arrays_.pipeline, stages_->by_stage(ranges_.size()), trace_);
   const std::int64_t tokens = training.optim.batch_sequences * training.shape.context;
   context_.scale = static_cast<float>(1 / static_cast<double>(tokens));
   gemm.call_between(progress_messages);

@@ -26,8 +26,7 @@ class ParallelLearner {
   ParallelLearner& operator=(const ParallelLearner&) = delete;
 
   const Grid& grid() const { return grid_; }
-  /// The pipeline's ranks, for messages about a shared matrix.
-  const Comm& ties() const { return ties_; }
+  const GridArrays& arrays() const { return arrays_; }
   const Plan& plan() const { return plan_; }
   /// Blocks of each stage of the pipeline.
   const std::vector<StageRange>& ranges() const { return ranges_; }
@@ -74,9 +73,9 @@ class ParallelLearner {
 
   Training training_;
   Grid grid_;
-  Comm ties_;
   std::vector<StageRange> ranges_;
   Plan plan_, evaluation_plan_;
+  GridArrays arrays_;
   StepContext context_;
   Trace trace_;
   Arena arena_;

@@ -10,9 +10,8 @@ namespace {
 constexpr int numbers_tag = 0, matrix_tag = 1;
 constexpr std::int64_t piece_floats = std::int64_t{4} << 20;  // in a message
 
-template <class T>
-std::int64_t bytes(std::int64_t count) {
-  return count * static_cast<std::int64_t>(sizeof(T));
+std::int64_t bytes(const std::vector<double>& numbers) {
+  return static_cast<std::int64_t>(numbers.size() * sizeof(double));
 }
 
 Mat as_row(Vec v) { return {v.data, 1, v.size}; }
@@ -25,7 +24,7 @@ void for_pieces(Vec values, Work&& work) {
 
 }  // namespace
 
-SharedMatrix::SharedMatrix(Arena& arena, const Device& on, const Comm* ties,
+SharedMatrix::SharedMatrix(Arena& arena, const Device& on, const ArrayComm* ties,
                            const ParameterTable& table)
     : on_(on), ties_(ties) {
   for (const Parameter& p : table.all()) {
@@ -43,28 +42,22 @@ void SharedMatrix::send(int to_rank, ConstVec gradients, std::vector<double> num
   finish(what);
   sent_numbers_ = std::move(numbers);
   copy(on_, outbox_, vector_of(shared_, Buffer::trained, gradients));
-  fence(on_);
-  sent_.push_back(ties_->start_send(sent_numbers_.data(),
-                                    bytes<double>(static_cast<std::int64_t>(sent_numbers_.size())),
-                                    to_rank, numbers_tag));
-  for_pieces(outbox_, [&](Vec piece) {
-    sent_.push_back(ties_->start_send(piece.data, bytes<float>(piece.size), to_rank, matrix_tag));
-  });
+  sent_.push_back(
+      ties_->ranks().start_send(sent_numbers_.data(), bytes(sent_numbers_), to_rank, numbers_tag));
+  for_pieces(outbox_,
+             [&](Vec piece) { sent_.push_back(ties_->start_send(piece, to_rank, matrix_tag)); });
 }
 
 std::vector<double> SharedMatrix::receive(int from_rank, Vec gradients, std::size_t numbers,
                                           const What& what) {
   std::vector<double> received_numbers(numbers);
-  ties_->wait(ties_->start_receive(received_numbers.data(),
-                                   bytes<double>(static_cast<std::int64_t>(numbers)), from_rank,
-                                   numbers_tag),
+  ties_->wait(ties_->ranks().start_receive(received_numbers.data(), bytes(received_numbers),
+                                           from_rank, numbers_tag),
               what);
   for_pieces(vector_of(shared_, Buffer::trained, gradients), [&](Vec piece) {
     const Vec received = inbox_.part(0, piece.size);
-    ties_->wait(
-        ties_->start_receive(received.data, bytes<float>(piece.size), from_rank, matrix_tag), what);
+    ties_->wait(ties_->start_receive(received, from_rank, matrix_tag), what);
     add(on_, as_row(piece), as_row(piece), as_row(received));
-    fence(on_);
   });
   return received_numbers;
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/comm.hpp"
+#include "comm/arrays.hpp"
 #include "model/arena.hpp"
 #include "model/parameters.hpp"
 
@@ -16,7 +16,7 @@ class SharedMatrix {
  public:
   /// Lays out its buffers, if the stage holds a shared matrix.  Without ranks (null) that is all it
   /// can do.
-  SharedMatrix(Arena& arena, const Device& on, const Comm* ties, const ParameterTable& table);
+  SharedMatrix(Arena& arena, const Device& on, const ArrayComm* ties, const ParameterTable& table);
 
   /// Floats at the beginning of the trained buffers that must be complete, and summed over
   /// replicas, before a part is sent or received.
@@ -32,7 +32,7 @@ class SharedMatrix {
 
  private:
   const Device& on_;
-  const Comm* ties_;
+  const ArrayComm* ties_;
   Parameter shared_{};
   std::int64_t complete_floats_ = 0;
   Vec outbox_, inbox_;
