@@ -27,7 +27,7 @@ struct ParallelLearner::LocalStages {
                                                    training.optim, layouts[s],
                                                    sharding(training.parallel, grid.replica)));
       stages.push_back(std::make_unique<LearningStage>(arena, grid, ties, *learners.back(),
-                                                       training.optim, training.parallel, context));
+                                                       training.parallel, context));
       numbers.push_back(s);
     }
   }

@@ -74,6 +74,17 @@ TEST(Layouts, UnevenSplitsAndTheHeadAlone) {
               {rule, tied, clips_blocks, default_schedule(preset(rule)), split, 1, ranks, 0, 4, 0});
 }
 
+/// One rank that holds the whole pipeline has norms of several stages.
+TEST(Layouts, SeveralStagesOnEveryRank) {
+  const std::int64_t ranks = session->comm().size();
+  for (const bool clips_blocks : {true, false}) {
+    for (const char* rule : {"bp", "dfa", "dfa-canonical"})
+      expect_like_one_rank({rule, true, clips_blocks, "interleaved", "", ranks, 1, 0, 2, 0});
+    expect_like_one_rank(
+        {"bp", false, clips_blocks, "zb-v", "", ranks, 1, ranks > 1 ? 1 : 0, 2, 0});
+  }
+}
+
 TEST(Layouts, FewerMicroBatchesInFlight) {
   const std::int64_t ranks = session->comm().size();
   for (std::int64_t in_flight = 1; in_flight <= ranks; ++in_flight)
