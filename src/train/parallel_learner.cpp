@@ -99,7 +99,9 @@ void ParallelLearner::run(const Plan& plan, Mode mode, const TokenSource& tokens
 void ParallelLearner::step(std::int64_t step, double learning_rate, const TokenSource& tokens) {
   context_.step = step;
   context_.learning_rate = learning_rate;
+  trace_.begin_step();
   run(plan_, Mode::learn, tokens);
+  trace_.end_step();
 }
 
 void ParallelLearner::take_gradients(const TokenSource& tokens) {
