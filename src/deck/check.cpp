@@ -1,6 +1,7 @@
 // Rules that tie keys together: divisibility, options that do nothing under the chosen rule,
 // defaults that follow from other keys.
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 
@@ -121,6 +122,17 @@ void check_method(const Settings& s, Reading& reading) {
   }
 }
 
+/// Schedules whose stages need not meet at the end of a step, and what it costs if they do (SPEC
+/// section 6; pipeline/theory.cpp).
+struct Wait {
+  std::string_view schedule, cost;  ///< {}: ranks of the pipeline but one
+};
+constexpr std::array waits = {
+    Wait{"unlocked", "{} forward(s) of a micro-batch"},
+    Wait{"zb-h1", "nothing beyond its own bubble if an input gradient takes as long as a forward"},
+    Wait{"zb-h2", "{} forward(s) of a micro-batch"},
+    Wait{"zb-v", "half of {} forward(s) of a micro-batch"}};
+
 }  // namespace
 
 std::string default_schedule(const Rule& rule) {
@@ -150,6 +162,29 @@ void check_together(const Settings& settings, Reading& reading) {
   check_sizes(settings, reading);
   check_rule(settings, reading);
   check_method(settings, reading);
+}
+
+std::vector<std::string> ties_between_stages(const Settings& s) {
+  const auto runs_on = std::ranges::find(waits, s.parallel.schedule, &Wait::schedule);
+  if (s.parallel.pp == 1 || runs_on == waits.end()) return {};
+  std::vector<std::string> found;
+  if (s.optim.clip == Clip::global)
+    found.push_back(fmt::format(
+        "optim.clip = \"global\": no stage updates before the gradients of all stages are known, "
+        "so "
+        "each step of schedule {} ends with a meeting, which costs {}; with optim.clip = \"block\" "
+        "or \"none\" a stage goes on when it has updated itself",
+        s.parallel.schedule, fmt::format(fmt::runtime(runs_on->cost), s.parallel.pp - 1)));
+  if (s.model.tied && s.rule.train_projector)
+    found.push_back(fmt::format(
+        "model.tied = true: the first and the last stage hold one matrix, and update it when its "
+        "gradient{} has gone between them; that hides behind other work unless their link is slow; "
+        "with model.tied = false there is no such message, but a projector of its own",
+        s.model.vocab == 0
+            ? ""
+            : fmt::format(" ({:.1f} MB each way, each step)",
+                          4e-6 * static_cast<double>(s.model.vocab * s.model.width))));
+  return found;
 }
 
 void resolve_layout(Settings& s, std::int64_t ranks) {

@@ -23,6 +23,11 @@ std::string deck_text(const std::string& file);
 /// do not.
 std::string default_schedule(const Rule& rule);
 
+/// Settings by which stages of a pipeline wait for each other once in a step, although the schedule
+/// would let them go on: a sentence for each, with the key, the cost and the cure.  Empty where no
+/// such schedule runs.
+std::vector<std::string> ties_between_stages(const Settings& settings);
+
 /// Fills in what depends on the number of ranks: parallel.dp = 0 becomes `ranks`.  Throws
 /// Error(Exit::usage) if the deck's layout is not for so many ranks, or does not divide the batch.
 void resolve_layout(Settings& settings, std::int64_t ranks);

@@ -35,12 +35,18 @@ std::string utc_now() {
   return text;
 }
 
+std::string host_name() {
+  utsname system{};
+  uname(&system);
+  return system.nodename;
+}
+
 std::vector<std::pair<std::string, std::string>> machine_facts() {
   utsname system{};
   uname(&system);
   constexpr double gibibyte = 1 << 30;
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  return {{"host", system.nodename},
+  return {{"host", host_name()},
           {"cpu", cpu_name()},
           {"cores", std::to_string(std::thread::hardware_concurrency())},
           {"memory", fmt::format("{:.1f} GiB", memory / gibibyte)},

@@ -74,6 +74,8 @@ class RunFolder {
 
 /// "2026-01-31T12:00:00Z"
 std::string utc_now();
+/// This node's name.
+std::string host_name();
 /// Host, CPU, cores, memory, system, compiler and libraries, by name.
 std::vector<std::pair<std::string, std::string>> machine_facts();
 

@@ -23,7 +23,10 @@ int show(const DeckOptions& options) {
   } else if (options.file.empty()) {
     text = deck_reference_text();
   } else {
-    text = show_deck(read_deck(options.file, options.overrides));
+    const Settings settings = read_deck(options.file, options.overrides);
+    text = show_deck(settings);
+    for (const std::string& tie : ties_between_stages(settings))
+      fmt::print(stderr, "note: {}\n", tie);
   }
   std::fputs(text.c_str(), stdout);
   return 0;

@@ -141,7 +141,9 @@ ScheduleTimes time_plan(const Comm& world, const Plan& plan, const BenchRule& ru
       start = seconds_now();
       traced_before = traced();
     }
+    trace.begin_step();
     engine.run(plan, Mode::learn, step);
+    trace.end_step();
   }
   const double end = seconds_now();
   engine.finish();

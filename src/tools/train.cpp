@@ -12,6 +12,7 @@
 #include "tools/rule_table.hpp"
 #include "tools/tools.hpp"
 #include "train/corpus.hpp"
+#include "train/placement.hpp"
 #include "train/trainer.hpp"
 
 namespace dfascale {
@@ -35,8 +36,9 @@ void describe(const Settings& s) {
   say_flops(flops);
   log::say("budget          {} steps of {} tokens, {:.4g} FLOP", s.steps(), s.step_tokens(),
            flops.total() * steps * step_tokens);
-  log::say("layout          {} rank(s), {} micro-batch(es) of {} sequences each", s.parallel.dp,
-           s.parallel.micro_batches, s.micro_batch_sequences());
+  log::say("layout          {} replica(s) of {} rank(s), {} micro-batch(es) of {} sequences each",
+           s.parallel.dp, s.parallel.pp, s.parallel.micro_batches, s.micro_batch_sequences());
+  for (const std::string& tie : ties_between_stages(s)) log::say("note            {}", tie);
   say_memory(predicted_memory(s));
   const std::int64_t state = 4 * (table.count() + 2 * table.count_trained());
   if (s.run.checkpoint_steps > 0 && s.run.checkpoint_steps < s.steps())
@@ -52,9 +54,11 @@ int train(const TrainOptions& options) {
     open_corpus(settings);
     log::line(show_deck(settings));
     describe(settings);
+    say_placement(session.comm(), settings.parallel.dp);
     return static_cast<int>(Exit::done);
   }
   describe(settings);
+  say_placement(session.comm(), settings.parallel.dp);
   return static_cast<int>(Trainer(session, settings).train());
 }
 

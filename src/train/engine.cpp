@@ -27,7 +27,6 @@ void Engine::run(const Plan& plan, Mode mode, std::int64_t step) {
   for (const Seat& seat : seats_)
     if (seat.work != nullptr && mode == Mode::learn) seat.work->begin_step();
   for (const Action& action : plan.rows[static_cast<std::size_t>(pipeline_.rank())]) act(action);
-  if (mode == Mode::learn) trace_.end_step();
 }
 
 /// How many actions of each kind there are, so that each finds out whether it is the last.

@@ -13,8 +13,8 @@ std::int64_t bucket_bytes(const ParallelSettings& parallel) {
 }  // namespace
 
 LearningStage::LearningStage(Arena& arena, const Grid& grid, const GridArrays& arrays,
-                             Learner& learner, const OptimSettings& optim,
-                             const ParallelSettings& parallel, StepContext& context)
+                             Learner& learner, const ParallelSettings& parallel,
+                             StepContext& context)
     : TakerStage(learner.device(), learner.taker(), context),
       grid_(grid),
       replicas_(arrays.replicas),
@@ -22,11 +22,11 @@ LearningStage::LearningStage(Arena& arena, const Grid& grid, const GridArrays& a
       sums_(arrays.replicas, learner.table(), learner.taker().stage().rule,
             learner.taker().stage().range, bucket_bytes(parallel), learner.cuts()),
       shared_(arena, learner.device(), &arrays.ties, learner.table()),
-      clip_(optim.clip),
       is_sharded_(parallel.zero > 0 && grid.dp > 1) {}
 
 void LearningStage::begin_step() {
   norms_.reset();
+  norms_are_shared_ = false;
   final_norm_.clear();
   context_.pipeline_square = 0;
   TakerStage::begin_step();
@@ -81,12 +81,13 @@ void LearningStage::share_norms() {
   std::vector<double> square = {norms().global * norms().global};
   grid_.pipeline.sum_in_order(square);
   context_.pipeline_square += square.front();
+  norms_are_shared_ = true;
 }
 
 void LearningStage::update() {
   GradientNorms clipped_by = norms();
-  if (clip_ == Clip::global && grid_.pp > 1)
-    clipped_by.global = std::sqrt(context_.pipeline_square);
+  // Also where one rank holds all stages.
+  if (norms_are_shared_) clipped_by.global = std::sqrt(context_.pipeline_square);
   learner_.update(context_.step, context_.learning_rate, clipped_by);
   if (!is_sharded_) return;
   replicas_.wait(replicas_.start_all_gather(learner_.values(), learner_.cuts()),

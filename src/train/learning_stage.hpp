@@ -18,7 +18,7 @@ class LearningStage final : public TakerStage {
  public:
   /// Lays out, beside the learner, what the exchange of a shared matrix needs.
   LearningStage(Arena& arena, const Grid& grid, const GridArrays& arrays, Learner& learner,
-                const OptimSettings& optim, const ParallelSettings& parallel, StepContext& context);
+                const ParallelSettings& parallel, StepContext& context);
 
   void begin_step() override;
   void reduce() override { sums_.start_rest(); }
@@ -43,10 +43,10 @@ class LearningStage final : public TakerStage {
   Learner& learner_;
   GradientSums sums_;
   SharedMatrix shared_;
-  Clip clip_;
   bool is_sharded_;
   std::vector<double> final_norm_;  ///< squares, where another stage holds final LN
   std::optional<GradientNorms> norms_;
+  bool norms_are_shared_ = false;  ///< clip = global, and this step's have met
   double square_ = 0;
 };
 

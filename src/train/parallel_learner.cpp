@@ -27,7 +27,7 @@ struct ParallelLearner::LocalStages {
                                                    training.optim, layouts[s],
                                                    sharding(training.parallel, grid.replica)));
       stages.push_back(std::make_unique<LearningStage>(arena, grid, arrays, *learners.back(),
-                                                       training.optim, training.parallel, context));
+                                                       training.parallel, context));
       numbers.push_back(s);
     }
   }
@@ -99,7 +99,9 @@ void ParallelLearner::run(const Plan& plan, Mode mode, const TokenSource& tokens
 void ParallelLearner::step(std::int64_t step, double learning_rate, const TokenSource& tokens) {
   context_.step = step;
   context_.learning_rate = learning_rate;
+  trace_.begin_step();
   run(plan_, Mode::learn, tokens);
+  trace_.end_step();
 }
 
 void ParallelLearner::take_gradients(const TokenSource& tokens) {

@@ -12,6 +12,7 @@ namespace dfascale {
 
 void Trace::add(Spent spent, std::string_view what, std::int32_t stage, std::int32_t micro_batch,
                 double start, double end) {
+  if (!is_in_step_) return;
   seconds_[static_cast<std::size_t>(spent)] += end - start;
   if (steps_ < kept_steps_) events_.push_back({spent, what, stage, micro_batch, start, end});
 }

@@ -27,11 +27,17 @@ class Trace {
   /// Keeps every action of the first `steps` steps; 0: sums only.
   explicit Trace(std::int64_t steps = 0) : kept_steps_(steps) {}
 
+  /// What is added between the two counts: validation and probes run actions too, and are timed as
+  /// a whole by whoever takes them.
+  void begin_step() { is_in_step_ = true; }
+  void end_step() {
+    is_in_step_ = false;
+    ++steps_;
+  }
   void add(Spent spent, std::string_view what, std::int32_t stage, std::int32_t micro_batch,
            double start, double end);
-  void end_step() { ++steps_; }
 
-  /// Seconds since the start, by Spent.
+  /// Seconds of all steps, by Spent.
   const std::array<double, spent_names.size()>& seconds() const { return seconds_; }
   /// Collective: rank 0 writes what all ranks kept.
   void write(const Comm& world, const std::string& path) const;
@@ -44,6 +50,7 @@ class Trace {
     double start, end;
   };
   std::int64_t kept_steps_, steps_ = 0;
+  bool is_in_step_ = false;
   std::array<double, spent_names.size()> seconds_{};
   std::vector<Event> events_;
 };

@@ -6,33 +6,17 @@ import contextlib
 import fcntl
 import json
 import os
-import pathlib
 import shutil
 import signal
 import sys
 import time
 
-from program import Checks, Program, contents, corpus, deck, work_folder, write
+from program import Checks, Program, contents, corpus, deck, descendants, work_folder, write
 from runs import checkpoint, rows, same_state, untimed
 
 STOPPED = 75
 STEPS = 3000
 WAITS = 60  # seconds for a run to come so far
-
-
-def descendants(pid):
-    """Processes started by this one, and by those, as /proc has it."""
-    children = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # ended meanwhile
-        children.setdefault(parent, []).append(int(stat.parent.name))
-    found = list(children.get(pid, []))
-    for child in found:
-        found += children.get(child, [])
-    return found
 
 
 def kill_with_descendants(pid):

@@ -114,6 +114,21 @@ class Program:
         return code, said.decode(errors="replace"), time.monotonic() - begun
 
 
+def descendants(pid):
+    """Processes started by this one, and by those, as /proc has it."""
+    children = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # ended meanwhile
+        children.setdefault(parent, []).append(int(stat.parent.name))
+    found = list(children.get(pid, []))
+    for child in found:
+        found += children.get(child, [])
+    return found
+
+
 VOLATILE = ("lock", "log.txt")  # the lock names the last process, the log grows
 
 

@@ -199,6 +199,31 @@ TEST(Deck, LayoutFollowsTheRanks) {
   EXPECT_THROW(resolve_layout(fixed, 1), Error);
 }
 
+std::vector<std::string> ties(const std::vector<std::string>& overrides) {
+  return ties_between_stages(parse("", overrides));
+}
+
+TEST(Deck, TiesBetweenStagesNameTheirKeysCostsAndCures) {
+  const std::vector<std::string> both = ties({"rule.name=dfa", "parallel.pp=4"});
+  ASSERT_EQ(both.size(), 2U);
+  for (const char* part : {"optim.clip = \"global\"", "unlocked", "3 forward(s)", "\"block\""})
+    EXPECT_NE(both[0].find(part), std::string::npos) << part << ": " << both[0];
+  for (const char* part : {"model.tied = true", "model.tied = false"})
+    EXPECT_NE(both[1].find(part), std::string::npos) << part << ": " << both[1];
+  EXPECT_EQ(ties({"rule.name=dfa", "parallel.pp=4", "optim.clip=block"}).size(), 1U);
+  EXPECT_EQ(ties({"rule.name=dfa", "parallel.pp=4", "optim.clip=none", "model.tied=false"}).size(),
+            0U);
+  // The frozen projector of the plain baseline has no gradient to exchange.
+  EXPECT_EQ(ties({"rule.name=shallow", "parallel.pp=4"}).size(), 1U);
+  EXPECT_EQ(ties({"rule.name=bp", "parallel.pp=4", "parallel.schedule=zb-h2"}).size(), 2U);
+}
+
+TEST(Deck, TiesMatterOnlyWhereStagesCouldRunOn) {
+  EXPECT_TRUE(ties({"rule.name=bp", "parallel.pp=4"}).empty());
+  EXPECT_TRUE(ties({"rule.name=dfa"}).empty());
+  EXPECT_TRUE(ties({"rule.name=dfa", "parallel.pp=4", "parallel.schedule=gpipe"}).empty());
+}
+
 TEST(Deck, ReferenceHasEveryKey) {
   for (const std::string& page : {deck_reference_markdown(), deck_reference_text()}) {
     for (const Key& key : deck_keys()) {
