@@ -37,9 +37,9 @@ class Lab:
     def folder(self, name):
         return self.work / "runs" / name
 
-    def train(self, name, ranks=0, fault="any 0 none", **variables):
-        """(exit code, what it said); the fault concerns the run's own folder only."""
-        variables = {"LD_PRELOAD": self.library, "DFASCALE_FAULT": f"{fault} runs/{name}/", **variables}
+    def train(self, name, ranks=0, fault="any 0 none", part="", **variables):
+        """(exit code, what it said); the fault concerns the run's own folder only, and paths in it that begin so."""
+        variables = {"LD_PRELOAD": self.library, "DFASCALE_FAULT": f"{fault} runs/{name}/{part}", **variables}
         code, said, _ = self.program.run(["train", "deck.toml", "--set", f"run.name={name}"], self.work, ranks,
                                          limit=HANGS_AFTER, variables=variables)
         return code, said
@@ -114,9 +114,17 @@ def kinds_of_calls(calls):
     return kinds
 
 
+def same_call(calls, place):
+    """Names a call by its file: "CALL NTH" and "PART"; calls of training and of its checkpoints' thread mix anyhow."""
+    call, path = calls[place - 1]
+    part = path.rpartition("runs/")[2].partition("/")[2]
+    return f"{call} {sum(one == call and other.startswith(path) for one, other in calls[:place])}", part
+
+
 def error_round(lab, number, place, error, call, kind):
     name = f"failed-{number}"
-    code, said = lab.train(name, fault=f"any {place} {error}")
+    which, part = same_call(lab.reference(0)[1], place)
+    code, said = lab.train(name, fault=f"{which} {error}", part=part)
     trouble = ""
     # Without the link a run goes on; everything else is told.
     if call == "symlink":
@@ -184,7 +192,8 @@ def stopped_half_way(lab, name):
     """A run that died after several checkpoints."""
     calls = lab.reference(0)[1]
     place = max(i + 1 for i, (call, path) in enumerate(calls) if call == "open" and f"step_{STEPS - EVERY:08}" in path)
-    lab.train(name, fault=f"any {place} kill-before")
+    which, part = same_call(calls, place)
+    lab.train(name, fault=f"{which} kill-before", part=part)
     return sorted(lab.folder(name).glob("checkpoints/step_*.h5"))
 
 
