@@ -2,7 +2,6 @@
 // checkpoint stays.
 #include <gtest/gtest.h>
 
-#include "comm/session.hpp"
 #include "io/files.hpp"
 #include "tests/support/checkpoints.hpp"
 #include "tests/support/errors.hpp"
@@ -47,9 +46,3 @@ TEST_F(SharedDisk, AllRanksThrowAndTheOlderStays) {
 
 }  // namespace
 }  // namespace dfascale
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  const dfascale::CommScope mpi;
-  return RUN_ALL_TESTS();
-}

@@ -146,9 +146,3 @@ TEST_F(Background, TheDestructorWaits) {
 
 }  // namespace
 }  // namespace dfascale
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  const dfascale::CommScope mpi;
-  return RUN_ALL_TESTS();
-}

@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include "comm/session.hpp"
 #include "io/files.hpp"
 #include "tests/support/checkpoints.hpp"
 #include "tests/support/errors.hpp"
@@ -234,9 +233,3 @@ TEST(CheckpointRefusal, FolderThatCannotBeMade) {
 
 }  // namespace
 }  // namespace dfascale
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  const dfascale::CommScope mpi;
-  return RUN_ALL_TESTS();
-}

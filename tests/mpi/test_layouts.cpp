@@ -3,11 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/layouts.hpp"
+#include "tests/support/session.hpp"
 
 namespace dfascale::test {
 namespace {
-
-const Session* session = nullptr;
 
 constexpr std::int64_t steps = 20, strict_steps = 10;
 constexpr double strict = 1e-5, loose = 1e-4;  // relative, of losses: order of float32 sums
@@ -130,10 +129,3 @@ TEST(Layouts, CopiesOfATiedMatrixStayTheSame) {
 
 }  // namespace
 }  // namespace dfascale::test
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  const dfascale::Session running;
-  dfascale::test::session = &running;
-  return RUN_ALL_TESTS();
-}

@@ -2,11 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/layouts.hpp"
+#include "tests/support/session.hpp"
 
 namespace dfascale::test {
 namespace {
-
-const Session* session = nullptr;
 
 constexpr std::int64_t steps = 3, sequences = 32;
 constexpr double allowed = 1e-5;  // relative, of losses: order of float32 sums
@@ -56,10 +55,3 @@ TEST(ManyRanks, ReplicasAlone) {
 
 }  // namespace
 }  // namespace dfascale::test
-
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  const dfascale::Session running;
-  dfascale::test::session = &running;
-  return RUN_ALL_TESTS();
-}
