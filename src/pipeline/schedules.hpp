@@ -29,8 +29,8 @@ inline constexpr std::array schedules = {
                   1},
     ScheduleFacts{"zb-h2", "the same with nearly twice the memory and no bubble", 1, 1},
     ScheduleFacts{"zb-v",
-                  "the same with two stages on a rank, in a V, at 1f1b's memory "
-                  "(Qi et al. 2024)",
+                  "the same with two stages on a rank, in a V, at 1f1b's memory or "
+                  "an eighth more (Qi et al. 2024)",
                   2, 2},
     ScheduleFacts{"unlocked",
                   "direct feedback: the same order on every stage, which waits for no "
@@ -40,6 +40,10 @@ inline constexpr std::array schedules = {
 
 /// Null if there is none of that name.
 const ScheduleFacts* find_schedule(std::string_view name);
+
+/// Whether it takes the backward apart: input gradients, and weight gradients some time later.
+/// Then every stage must have a backward that passes a gradient down.
+bool is_split(std::string_view schedule);
 
 struct ScheduleRequest {
   std::string schedule;

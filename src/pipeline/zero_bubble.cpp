@@ -27,24 +27,18 @@ class ZeroBubble {
   struct Rank {
     std::vector<std::int32_t> stages;  ///< ascending
     std::int32_t held = 0;             ///< micro-batches between forward and weight gradient
-    /// Whose turn it is not, of two stages: what took the last forward, the last input gradient.
-    std::int32_t last_forward = -1, last_input = -1;
+    std::int32_t last_input = -1;      ///< whose turn it is not, of two stages
     std::queue<std::int32_t> weights;  ///< stages whose weight gradients are due, oldest first
   };
   static constexpr Action nothing{Op::forward, -1, -1, -1};
 
   Action choose(const Rank& rank) const;
-  std::int32_t ready(const Rank& rank, std::int32_t last,
-                     bool (ZeroBubble::*is_ready)(std::int32_t) const) const;
+  std::int32_t next_forward(const Rank& rank) const;
+  std::int32_t next_input(const Rank& rank) const;
   bool has_input(std::int32_t s) const;
   bool has_gradient(std::int32_t s) const;
-  bool has_room(std::int32_t s) const;
-  bool is_forward_ready(std::int32_t s) const { return has_input(s) && has_room(s); }
   void take(const Action& action);
   const Stage& at(std::int32_t s) const { return stages_[static_cast<std::size_t>(s)]; }
-  const Rank& rank_of(std::int32_t s) const {
-    return ranks_[static_cast<std::size_t>(order_.rank_of[static_cast<std::size_t>(s)])];
-  }
 
   std::int32_t top_, limit_;
   Order order_;
@@ -72,36 +66,36 @@ bool ZeroBubble::has_input(std::int32_t s) const {
          (s == 0 || at(s - 1).forwards > m);
 }
 
-/// The lower of two stages leaves room for the upper, whose micro-batches leave sooner.
-bool ZeroBubble::has_room(std::int32_t s) const {
-  const Rank& rank = rank_of(s);
-  const bool is_lower = s != rank.stages.back();
-  return rank.held + (is_lower ? 2 : 1) <= limit_;
-}
-
 bool ZeroBubble::has_gradient(std::int32_t s) const {
   const std::int32_t m = at(s).inputs;
   return m < order_.micro_batches && (s == top_ ? at(s).forwards > m : at(s + 1).inputs > m);
 }
 
-/// The rank's stages in turn, as far as they are ready; -1: none is.
-std::int32_t ZeroBubble::ready(const Rank& rank, std::int32_t last,
-                               bool (ZeroBubble::*is_ready)(std::int32_t) const) const {
+/// The upper of two stages, if it can: its micro-batches leave sooner.  -1: none can.
+std::int32_t ZeroBubble::next_forward(const Rank& rank) const {
+  const auto found = std::find_if(rank.stages.rbegin(), rank.stages.rend(),
+                                  [&](std::int32_t s) { return has_input(s); });
+  return found == rank.stages.rend() ? -1 : *found;
+}
+
+/// The rank's stages in turn, as far as they can; -1: none can.
+std::int32_t ZeroBubble::next_input(const Rank& rank) const {
   std::int32_t found = -1;
   for (const std::int32_t s : rank.stages)
-    if ((this->*is_ready)(s) && (found < 0 || found == last)) found = s;
+    if (has_gradient(s) && (found < 0 || found == rank.last_input)) found = s;
   return found;
 }
 
 /// Forwards first, since they keep the ranks above busy; then input gradients, for those below;
-/// weight gradients when nothing else can be done, or when only their memory keeps the upper of two
+/// weight gradients when nothing else can be done, or when only their memory keeps one of two
 /// stages from going forward.
 Action ZeroBubble::choose(const Rank& rank) const {
-  const std::int32_t forward = ready(rank, rank.last_forward, &ZeroBubble::is_forward_ready);
-  if (forward >= 0) return {Op::forward, forward, at(forward).forwards, -1};
-  const bool lacks_room = rank.stages.size() > 1 && has_input(rank.stages.back());
-  const std::int32_t input = ready(rank, rank.last_input, &ZeroBubble::has_gradient);
-  if (input >= 0 && (!lacks_room || rank.weights.empty()))
+  const std::int32_t forward = next_forward(rank);
+  const bool has_room = rank.held < limit_;
+  if (forward >= 0 && has_room) return {Op::forward, forward, at(forward).forwards, -1};
+  const bool wants_room = rank.stages.size() > 1 && forward >= 0;
+  const std::int32_t input = next_input(rank);
+  if (input >= 0 && (!wants_room || rank.weights.empty()))
     return {Op::backward_input, input, at(input).inputs, -1};
   if (rank.weights.empty()) return nothing;
   return {Op::backward_weight, rank.weights.front(), at(rank.weights.front()).weights, -1};
@@ -115,7 +109,6 @@ void ZeroBubble::take(const Action& action) {
   if (action.op == Op::forward) {
     ++stage.forwards;
     ++rank.held;
-    rank.last_forward = action.stage;
   } else if (action.op == Op::backward_input) {
     ++stage.inputs;
     rank.last_input = action.stage;

@@ -84,7 +84,10 @@ std::vector<StageRange> stage_ranges(const Training& training) {
   const double head =
       flops_per_token(shape, training.rule, StageRange{shape.layers, shape.layers, false, true})
           .total();
-  return stage_ranges(balanced_split(costs, head, stages));
+  // A split backward needs one on every stage.
+  const HeadAlone head_alone =
+      is_split(training.parallel.schedule) ? HeadAlone::never : HeadAlone::allowed;
+  return stage_ranges(balanced_split(costs, head, stages, head_alone));
 }
 
 Plan step_plan(const Training& training, const std::vector<StageRange>& ranges) {

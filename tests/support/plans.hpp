@@ -44,8 +44,6 @@ inline ScheduleRequest request(const std::string& schedule, const std::string& r
   return r;
 }
 
-inline bool is_split(const std::string& schedule) { return schedule.starts_with("zb-"); }
-
 /// Whether a schedule is for a rule.
 inline bool fits(const std::string& schedule, const std::string& rule, std::int32_t ranks) {
   if (is_split(schedule)) return rule == "bp";

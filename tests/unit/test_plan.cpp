@@ -92,7 +92,7 @@ TEST(Plan, MemoryIsWhatTheSchedulePromises) {
         EXPECT_EQ(held("1f1b", "bp", r), std::min(M, p - r));
         EXPECT_LE(held("zb-h1", "bp", r), std::min(M, p));
         EXPECT_LE(held("zb-h2", "bp", r), std::min(M, 2 * p - 1));
-        EXPECT_LE(held("zb-v", "bp", r), 2 * std::min(M, p));
+        EXPECT_LE(held("zb-v", "bp", r), std::min(2 * M, p > 4 ? 2 * p + (p + 3) / 4 : 2 * p));
         EXPECT_EQ(held("unlocked", "dfa", r), std::min(M, p));
       }
     }
