@@ -8,7 +8,7 @@ usage: jobs/study_results.sh pack STUDY RESULTS       finished runs and searches
        jobs/study_results.sh unpack RESULTS STUDY     and back; \`dfascale study\` then trains only what is missing
        jobs/study_results.sh fit RESULTS [OPTION...]  fit, tables and figures from RESULTS/runs.tar.xz, by dfascale-fit
 
-Kept of a run are its deck, record and metrics, not its checkpoints. Packing again adds what has been finished since.
+Kept of a run are its deck, record, metrics and alignment, not its checkpoints. Packing again adds what has been finished since.
 TEXT
 }
 
@@ -31,8 +31,8 @@ pack() {
   list=$(mktemp)
   trap 'rm -f "$list"' RETURN
   while read -r run; do
-    for file in deck.toml run.json metrics.csv diverged.txt; do
-      [[ ! -e $study/$run/$file ]] || echo "$run/$file"
+    for file in deck.toml run.json metrics.csv diverged.txt alignment.csv; do
+      if [[ -e $study/$run/$file && $run/$file != search/*/alignment.csv ]]; then echo "$run/$file"; fi
     done
   done < <(finished "$study") | LC_ALL=C sort > "$list"
   [[ -s $list ]] || die "$study has no finished runs"
@@ -51,13 +51,14 @@ unpack() {
 }
 
 fit() {
-  local results=$1 program=build/release/bin/dfascale-fit folder
+  local results program=$PWD/build/release/bin/dfascale-fit folder
+  results=$1
   shift
   [[ -x $program ]] || die "build it first: cmake --preset release && cmake --build --preset release --target dfascale-fit"
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' RETURN
   unpack "$results" "$folder"
-  (cd "$folder" && "$OLDPWD/$program" runs --out "$OLDPWD/$results" "$@")
+  (cd "$folder" && "$program" runs --out "$results" "$@")
 }
 
 [[ ${1:-} != --help && ${1:-} != -h ]] || { help; exit 0; }
@@ -66,9 +67,9 @@ case ${1:-}:$# in
   unpack:3) unpack "$2" "$3" ;;
   fit:1) help >&2; exit 2 ;;
   fit:*)
+    results=$(realpath "$2")
     cd "$(dirname "${BASH_SOURCE[0]}")/.."
-    shift
-    fit "$@"
+    fit "$results" "${@:3}"
     ;;
   *) help >&2; exit 2 ;;
 esac
