@@ -11,24 +11,26 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 
-# Debian's Kokkos, built within Trilinos, exports /usr/lib/include, which does not exist; its headers are in
-# /usr/include/trilinos.
-find_package(Kokkos REQUIRED)
-get_target_property(directories Kokkos::kokkos INTERFACE_INCLUDE_DIRECTORIES)
-foreach(directory IN LISTS directories)
-  if(directory MATCHES "^/" AND NOT EXISTS ${directory})
-    find_path(KOKKOS_INCLUDE Kokkos_Core.hpp HINTS ${Kokkos_INCLUDE_DIRS} PATH_SUFFIXES trilinos REQUIRED)
-    set_target_properties(Kokkos::kokkos PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${KOKKOS_INCLUDE})
-  endif()
-endforeach()
-find_package(OpenMP REQUIRED COMPONENTS CXX)  # the thread count of oneDNN
+if(NOT DFASCALE_CUDA)
+  # Debian's Kokkos, built within Trilinos, exports /usr/lib/include, which does not exist; its headers are in
+  # /usr/include/trilinos.
+  find_package(Kokkos REQUIRED)
+  get_target_property(directories Kokkos::kokkos INTERFACE_INCLUDE_DIRECTORIES)
+  foreach(directory IN LISTS directories)
+    if(directory MATCHES "^/" AND NOT EXISTS ${directory})
+      find_path(KOKKOS_INCLUDE Kokkos_Core.hpp HINTS ${Kokkos_INCLUDE_DIRS} PATH_SUFFIXES trilinos REQUIRED)
+      set_target_properties(Kokkos::kokkos PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${KOKKOS_INCLUDE})
+    endif()
+  endforeach()
+  find_package(OpenMP REQUIRED COMPONENTS CXX)  # the thread count of oneDNN
 
-# Not through its CMake package: Debian's wants the OpenCL development files that a CPU build has no use for.
-find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.hpp REQUIRED)
-find_library(DNNL_LIBRARY dnnl REQUIRED)
-add_library(dnnl INTERFACE)
-target_include_directories(dnnl SYSTEM INTERFACE ${DNNL_INCLUDE})
-target_link_libraries(dnnl INTERFACE ${DNNL_LIBRARY})
+  # Not through its CMake package: Debian's wants the OpenCL development files that a CPU build has no use for.
+  find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.hpp REQUIRED)
+  find_library(DNNL_LIBRARY dnnl REQUIRED)
+  add_library(dnnl INTERFACE)
+  target_include_directories(dnnl SYSTEM INTERFACE ${DNNL_INCLUDE})
+  target_link_libraries(dnnl INTERFACE ${DNNL_LIBRARY})
+endif()
 find_path(RANDOM123_INCLUDE Random123/philox.h REQUIRED)
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)  # headers alone: not everybody installs its pkg-config file
 add_library(tomlplusplus INTERFACE)
@@ -49,9 +51,13 @@ if(CUDAToolkit_FOUND AND NCCL_INCLUDE AND NCCL_LIBRARY)
   add_library(nccl INTERFACE)
   target_include_directories(nccl SYSTEM INTERFACE ${NCCL_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(nccl INTERFACE ${NCCL_LIBRARY} CUDA::cudart)
-elseif(DFASCALE_CUDA)
-  message(FATAL_ERROR "DFASCALE_CUDA is on, but the CUDA Toolkit or NCCL (nccl.h, libnccl) was not found: install them, "
-    "set CUDAToolkit_ROOT, NCCL_INCLUDE and NCCL_LIBRARY, or configure with -DDFASCALE_CUDA=OFF")
+endif()
+if(DFASCALE_CUDA AND NOT TARGET CUDA::cublasLt)
+  message(FATAL_ERROR "DFASCALE_CUDA is on, but the CUDA Toolkit's cuBLAS (cublasLt.h, libcublasLt) was not found: install "
+    "it, set CUDAToolkit_ROOT, or configure with -DDFASCALE_CUDA=OFF")
+elseif(DFASCALE_CUDA AND DFASCALE_MPI AND NOT TARGET nccl)
+  message(FATAL_ERROR "DFASCALE_CUDA is on, but NCCL (nccl.h, libnccl) was not found: install it, set NCCL_INCLUDE and "
+    "NCCL_LIBRARY, or configure with -DDFASCALE_MPI=OFF for one GPU, or with -DDFASCALE_CUDA=OFF")
 endif()
 
 find_package(HDF5 REQUIRED COMPONENTS C)

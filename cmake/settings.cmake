@@ -11,10 +11,13 @@ endif()
 add_library(dfascale_settings INTERFACE)
 # -fno-math-errno: sqrt vectorises.  No -ffast-math: results stay those of the written order (docs/numerics.md).
 target_compile_options(dfascale_settings INTERFACE
-  -Wall -Wextra -fopenmp-simd -fno-math-errno
-  $<$<CONFIG:Release,RelWithDebInfo>:-O3>
-  $<$<BOOL:${DFASCALE_NATIVE}>:-march=native>
-  $<$<BOOL:${DFASCALE_WERROR}>:-Werror>)
+  $<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-fopenmp-simd;-fno-math-errno>
+  $<$<AND:$<COMPILE_LANGUAGE:C,CXX>,$<CONFIG:Release,RelWithDebInfo>>:-O3>
+  $<$<AND:$<COMPILE_LANGUAGE:C,CXX>,$<BOOL:${DFASCALE_NATIVE}>>:-march=native>
+  $<$<AND:$<COMPILE_LANGUAGE:C,CXX>,$<BOOL:${DFASCALE_WERROR}>>:-Werror>
+  # --no-compress: tests/kernel/device_code.py reads which kernels a program holds.
+  $<$<COMPILE_LANGUAGE:CUDA>:--extended-lambda;--no-compress;-Xcompiler=-Wall,-Wextra>
+  $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${DFASCALE_WERROR}>>:--Werror=all-warnings;-Xcompiler=-Werror>)
 target_include_directories(dfascale_settings INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
 if(DFASCALE_SANITIZE)
   # GCC's manual: -Wmaybe-uninitialized gives false alarms under sanitizers.

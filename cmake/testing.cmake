@@ -53,7 +53,7 @@ if(DFASCALE_COVERAGE)
   find_program(GCOVR gcovr REQUIRED)
   add_custom_target(coverage
     COMMAND ${CMAKE_CTEST_COMMAND} --output-on-failure --label-regex "^(unit|kernel|golden|mpi|fault)$"
-      --exclude-regex nvcc
+      --exclude-regex cuda_program
     COMMAND ${CMAKE_COMMAND} -E make_directory report
     COMMAND ${GCOVR} --root ${PROJECT_SOURCE_DIR} --filter "${PROJECT_SOURCE_DIR}/(src|kernels|analysis)/"
       --exclude-throw-branches --print-summary --txt report/summary.txt --html-details report/index.html .

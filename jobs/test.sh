@@ -51,7 +51,7 @@ stage_install() { cmake/install-dependencies.sh --with-slurm; }
 
 stage_scripts() { git ls-files '*.sh' .ci/run | xargs shellcheck --severity=warning; }
 
-stage_format() { git ls-files '*.cpp' '*.hpp' | xargs clang-format --dry-run --Werror; }
+stage_format() { git ls-files '*.cpp' '*.hpp' '*.cu' | xargs clang-format --dry-run --Werror; }
 
 stage_build() {
   if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
@@ -62,7 +62,7 @@ stage_build() {
 stage_asan() {
   cmake --preset asan "${options[@]}" &&
     cmake --build --preset asan --parallel "$jobs" --target tests_unit tests_kernel tests_golden &&
-    ctest --preset asan --parallel "$jobs" --label-regex '^(unit|kernel|golden)$' --exclude-regex nvcc
+    ctest --preset asan --parallel "$jobs" --label-regex '^(unit|kernel|golden)$' --exclude-regex cuda_program
 }
 
 # Checks one file unless the time is up; the list of checked files is the record.

@@ -34,21 +34,22 @@ class DeviceScope {
   std::unique_ptr<State> state_;
 };
 
-/// "host, Kokkos 3.4.1 Serial", "NVIDIA H100, bare CUDA": what kernels run on.
+/// "host, Kokkos 3.4.1 Serial", "NVIDIA H100, bare CUDA 13.0": what kernels run on.  Works without
+/// a DeviceScope, and where there is no GPU.
 std::string backend_name();
 
 /// Whether device memory is ordinary host memory, so that files can be written from it without a
 /// copy.
-#if defined(DFASCALE_CUDA)
-inline constexpr bool device_memory_is_host = false;
-#else
-inline constexpr bool device_memory_is_host = true;
-#endif
+bool device_memory_is_host();
+/// What is taken of the device's memory before anything is allocated: on hosts by this process
+/// (code, libraries, MPI's buffers), on a GPU by all that use it (CUDA's own part among it).
+std::int64_t device_bytes_in_use();
 
 /// Uninitialised device memory, 64-byte aligned.  Throws Error(Exit::device) with the size when
 /// there is none.
 void* device_allocate(std::size_t bytes);
-void device_free(void* memory);
+/// Never throws: what failed on the device before is told by copies and fences.
+void device_free(void* memory) noexcept;
 
 /// Blocking copies; the only way data crosses between host and device.
 void copy_to_device(const Device& on, void* to, const void* from, std::size_t bytes);

@@ -1,7 +1,5 @@
 // The device of a GPU build: the card that belongs to the rank, by CUDA's runtime.
-#include <cuda_runtime.h>
-
-#include "base/error.hpp"
+#include "kernels/cuda/calls.hpp"
 #include "kernels/device.hpp"
 #include "kernels/launch/runtime.hpp"
 
@@ -13,44 +11,61 @@ struct DeviceScope::State {
 
 namespace {
 
-// Texts are put together by hand: nvcc cannot evaluate fmt's compile-time checks.
-void expect(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  throw Error(Exit::device, std::string("CUDA: ") + what + " failed: " +
-                                cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")");
-}
-
-/// Ranks of a node take its cards in turn.
-int choose_card(int local_rank) {
+/// 0 where there is no driver.
+int count_cards() {
   int cards = 0;
   const cudaError_t status = cudaGetDeviceCount(&cards);
-  const bool is_without = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
-  if (!is_without) expect(status, "counting the GPUs");
-  if (is_without || cards == 0)
-    throw Error(Exit::device, "no GPU on this node: use a host build or ask the scheduler for one");
+  if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) return 0;
+  expect_cuda(status, "counting the GPUs");
+  return cards;
+}
+
+/// Ranks of a node take its cards in turn: where there are fewer cards than ranks some share one,
+/// which NCCL refuses by name (comm/nccl.cpp).
+int choose_card(int local_rank) {
+  const int cards = count_cards();
+  if (cards == 0)
+    fail(Exit::device, "no GPU on this node: use a host build or ask the scheduler for one");
   const int card = local_rank % cards;
-  expect(cudaSetDevice(card), "choosing a GPU");
+  expect_cuda(cudaSetDevice(card), "choosing a GPU");
   return card;
 }
 
 cudaStream_t stream_of(const Device& on) { return static_cast<cudaStream_t>(on.stream); }
 
-}  // namespace
+double gibibytes(std::size_t bytes) { return static_cast<double>(bytes) * 0x1p-30; }
 
-namespace launch {
-void check_launch(const char* name) { expect(cudaGetLastError(), name); }
-}  // namespace launch
+struct Memory {
+  std::size_t free = 0, all = 0;
+};
+
+Memory memory_of_card() {
+  Memory memory;
+  expect_cuda(cudaMemGetInfo(&memory.free, &memory.all), "asking for free memory");
+  return memory;
+}
+
+}  // namespace
 
 DeviceScope::DeviceScope(int local_rank)
     : state_(new State{launch::Runtime(1, choose_card(local_rank))}) {}
 DeviceScope::~DeviceScope() = default;
 
 std::string backend_name() {
+  if (count_cards() == 0) return "no GPU here, " + launch::runtime_name();
   int card = 0;
   cudaDeviceProp properties;
-  expect(cudaGetDevice(&card), "asking for the GPU in use");
-  expect(cudaGetDeviceProperties(&properties, card), "asking for the GPU's name");
+  expect_cuda(cudaGetDevice(&card), "asking for the GPU in use");
+  expect_cuda(cudaGetDeviceProperties(&properties, card), "asking for the GPU's name");
   return std::string(properties.name) + ", " + launch::runtime_name();
+}
+
+bool device_memory_is_host() { return false; }
+
+std::int64_t device_bytes_in_use() {
+  if (count_cards() == 0) return 0;
+  const Memory memory = memory_of_card();
+  return static_cast<std::int64_t>(memory.all - memory.free);
 }
 
 void* device_allocate(std::size_t bytes) {
@@ -58,31 +73,33 @@ void* device_allocate(std::size_t bytes) {
   const cudaError_t status = cudaMalloc(&memory, bytes > 0 ? bytes : 1);
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // not sticky: the caller may go on
-    throw Error(Exit::device,
-                "no device memory for " + std::to_string(bytes) + " bytes (" +
-                    std::to_string(bytes >> 20) +
-                    " MiB): use more ranks, a smaller micro-batch or a smaller model");
+    const Memory card = memory_of_card();
+    fail(Exit::device,
+         "no GPU memory for {:.2f} GiB, {:.2f} of {:.2f} GiB are free: use more ranks, more or "
+         "smaller micro-batches (parallel.micro_batches), or a smaller model; --dry-run says what "
+         "takes how much",
+         gibibytes(bytes), gibibytes(card.free), gibibytes(card.all));
   }
-  expect(status, "allocating memory");
+  expect_cuda(status, "allocating memory");
   return memory;
 }
 
-void device_free(void* memory) { expect(cudaFree(memory), "freeing memory"); }
+void device_free(void* memory) noexcept { cudaFree(memory); }
 
 void copy_to_device(const Device& on, void* to, const void* from, std::size_t bytes) {
-  expect(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(on)),
-         "copying to the GPU");
+  expect_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(on)),
+              "copying to the GPU");
   fence(on);
 }
 
 void copy_to_host(const Device& on, void* to, const void* from, std::size_t bytes) {
-  expect(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(on)),
-         "copying from the GPU");
+  expect_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(on)),
+              "copying from the GPU");
   fence(on);
 }
 
 void fence(const Device& on) {
-  expect(cudaStreamSynchronize(stream_of(on)), "waiting for the GPU");
+  expect_cuda(cudaStreamSynchronize(stream_of(on)), "waiting for the GPU");
 }
 
 }  // namespace dfascale

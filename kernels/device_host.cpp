@@ -1,9 +1,11 @@
 // The device of a host build: host memory, in huge pages where the system gives them.
 #include <omp.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 #include "base/error.hpp"
 #include "kernels/device.hpp"
@@ -32,6 +34,14 @@ DeviceScope::~DeviceScope() = default;
 
 std::string backend_name() { return "host, " + launch::runtime_name(); }
 
+bool device_memory_is_host() { return true; }
+
+std::int64_t device_bytes_in_use() {
+  std::int64_t pages_in_all = 0, pages_resident = 0;
+  std::ifstream("/proc/self/statm") >> pages_in_all >> pages_resident;
+  return pages_resident * sysconf(_SC_PAGESIZE);
+}
+
 void* device_allocate(std::size_t bytes) {
   constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
   const std::size_t alignment = bytes >= huge_page ? huge_page : line;
@@ -48,7 +58,7 @@ void* device_allocate(std::size_t bytes) {
   return memory;
 }
 
-void device_free(void* memory) { std::free(memory); }
+void device_free(void* memory) noexcept { std::free(memory); }
 
 void copy_to_device(const Device&, void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);

@@ -3,7 +3,9 @@
 // both) implement it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 
 #include "kernels/device.hpp"
 #include "kernels/span.hpp"
@@ -29,7 +31,7 @@ struct Product {
 };
 
 /// Runs products; caches the library's primitives by shape, so it lives as long as the trainer
-/// does.
+/// does.  Needs no device before its first product: plans are made on machines without a GPU.
 class Gemm {
  public:
   explicit Gemm(const Device& on);
@@ -47,8 +49,10 @@ class Gemm {
   /// Every product is timed by this profile, until nullptr ends it.
   void watch(Profile* profile) { profile_ = profile; }
 
-  /// "oneDNN 2.6.3 (1 thread)"
+  /// "oneDNN 2.6.3 (1 thread)", "cuBLASLt 13.1.0"
   static std::string library();
+  /// Device memory that the first product takes.
+  static std::int64_t workspace_bytes();
 
  private:
   void run(const Product& product);
@@ -59,7 +63,7 @@ class Gemm {
   void (*pulse_)() = nullptr;
 };
 
-/// The same by a plain loop with sums in double; slow, for tests and small shapes.
+/// The same by a plain loop with sums in double, in host memory; slow, for tests and small shapes.
 void gemm_reference(const Product& product);
 
 }  // namespace dfascale

@@ -162,6 +162,8 @@ void Gemm::run(const Product& p) {
          p);
 }
 
+std::int64_t Gemm::workspace_bytes() { return 0; }
+
 std::string Gemm::library() {
   const dnnl_version_t* version = dnnl_version();
   const int threads = omp_get_max_threads();

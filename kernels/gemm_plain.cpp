@@ -11,6 +11,8 @@ Gemm::~Gemm() = default;
 
 void Gemm::run(const Product& product) { gemm_reference(product); }
 
+std::int64_t Gemm::workspace_bytes() { return 0; }
+
 std::string Gemm::library() { return "reference loop, sums in double"; }
 
 }  // namespace dfascale

@@ -12,8 +12,7 @@
 
 namespace dfascale {
 
-/// Watches from construction to destruction; one at a time.  A build on bare CUDA has no hooks for
-/// kernels: only products are seen there.
+/// Watches from construction to destruction; one at a time.
 class Profile {
  public:
   struct Entry {

@@ -19,9 +19,10 @@ inline constexpr int threads = 256;  // per block
 inline constexpr int warps = threads / 32;
 inline constexpr unsigned whole_warp = 0xffffffffu;
 
-/// Throws Error(Exit::device) with the kernel's name when CUDA refuses the launch.  In
-/// device_cuda.cpp.
-void check_launch(const char* name);
+/// Around every launch, for what watches kernels (runtime.hpp).  The second throws
+/// Error(Exit::device) with the kernel's name when CUDA refuses the launch.  In runtime_cuda.cpp.
+void begin_launch(const char* name);
+void end_launch(const char* name);
 
 inline cudaStream_t stream_of(const Device& on) { return static_cast<cudaStream_t>(on.stream); }
 
@@ -115,16 +116,18 @@ template <class F>
 void each(const char* name, const Device& on, std::int64_t n, const F& f) {
   if (n == 0) return;
   const auto blocks = static_cast<unsigned>((n + launch::threads - 1) / launch::threads);
+  launch::begin_launch(name);
   launch::each_kernel<<<blocks, launch::threads, 0, launch::stream_of(on)>>>(n, f);
-  launch::check_launch(name);
+  launch::end_launch(name);
 }
 
 template <class F>
 void rows(const char* name, const Device& on, std::int64_t n, const F& f) {
   if (n == 0) return;
+  launch::begin_launch(name);
   launch::rows_kernel<Row>
       <<<static_cast<unsigned>(n), launch::threads, 0, launch::stream_of(on)>>>(f);
-  launch::check_launch(name);
+  launch::end_launch(name);
 }
 
 template <class F>
@@ -164,15 +167,17 @@ void column_sums(const char* name, const Device& on, std::int64_t rows, std::int
   const auto blocks =
       static_cast<unsigned>((cols + launch::column_width - 1) / launch::column_width);
   const dim3 shape(launch::column_width, launch::column_height);
+  launch::begin_launch(name);
   launch::column_sums_kernel<<<blocks, shape, 0, launch::stream_of(on)>>>(rows, cols, f, store);
-  launch::check_launch(name);
+  launch::end_launch(name);
 }
 
 template <class F>
 void total(const char* name, const Device& on, double* out, std::int64_t n, const F& f) {
+  launch::begin_launch(name);
   launch::total_kernel<<<launch::total_blocks, launch::threads, 0, launch::stream_of(on)>>>(out, n,
                                                                                             f);
-  launch::check_launch(name);
+  launch::end_launch(name);
 }
 
 }  // namespace dfascale

@@ -26,7 +26,7 @@ std::string runtime_name();
 struct KernelWatch {
   std::function<void(const char*name)> before, after;
 };
-/// From now on; an empty watch ends it.  Does nothing on bare CUDA.
+/// From now on; an empty watch ends it.
 void watch_kernels(KernelWatch watch);
 
 /// Waits for all kernels.

@@ -46,13 +46,6 @@ void expect_nccl(ncclResult_t result, const char* call, ncclComm_t comm) {
   throw Error(Exit::device, nccl_failure(call, result, ncclGetLastError(comm)));
 }
 
-void expect_cuda(cudaError_t status, const char* call) {
-  if (status == cudaSuccess) return;
-  const std::string text = call;
-  fail(Exit::device, "CUDA: {} failed: {} ({})", text.substr(0, text.find('(')),
-       cudaGetErrorString(status), cudaGetErrorName(status));
-}
-
 std::string shared_card(const std::vector<std::string>& cards) {
   std::map<std::string, std::size_t> owners;
   for (std::size_t rank = 0; rank < cards.size(); ++rank) {

@@ -3,7 +3,6 @@
 // in place of CUDA's, and these two files serve AMD GPUs.
 #pragma once
 
-#include <cuda_runtime.h>
 #include <nccl.h>
 
 #include <cstdint>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "comm/comm.hpp"
+#include "kernels/cuda/calls.hpp"
 
 namespace dfascale {
 
@@ -20,8 +20,6 @@ namespace dfascale {
 std::string nccl_failure(const std::string& call, ncclResult_t result, const char* last_words);
 void expect_nccl(ncclResult_t result, const char* call, ncclComm_t comm);
 #define NCCL_CHECKED(call, comm) expect_nccl((call), #call, comm)
-void expect_cuda(cudaError_t status, const char* call);
-#define CUDA_CHECKED(call) expect_cuda((call), #call)
 
 /// NCCL wants a GPU for each rank.  `cards` names every rank's, by rank; the answer names two ranks
 /// that share one, or is empty.

@@ -36,7 +36,10 @@ std::string own_name() { return fmt::format("rank {}: ", own_rank()); }
 
 }  // namespace
 
-Session::Session() { log::speak_on_this_rank(comm_.rank() == 0); }
+Session::Session(Uses uses) {
+  log::speak_on_this_rank(comm_.rank() == 0);
+  if (uses == Uses::device) device_scope_.emplace(comm_.local_rank());
+}
 
 int run_guarded(const std::function<int()>& body) {
   try {

@@ -2,25 +2,31 @@
 // out; and the one place where errors are caught.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "comm/comm.hpp"
 #include "kernels/device.hpp"
 
 namespace dfascale {
 
-/// Made once, by a subcommand that computes, and outlived by nothing that holds device memory or
+/// What a subcommand works with: the ranks alone, to look at decks and files, or their devices too.
+enum class Uses : std::uint8_t { ranks, device };
+
+/// Made once, by a subcommand of several ranks, and outlived by nothing that holds device memory or
 /// talks to other ranks.  Works with or without an MPI launcher.
 class Session {
  public:
-  Session();
+  /// Throws Error(Exit::device) where the device is missing.
+  explicit Session(Uses uses = Uses::device);
   const Comm& comm() const { return comm_; }
   const Device& device() const { return device_; }
 
  private:
   CommScope comm_scope_;  // members close in reverse order
   Comm comm_;
-  DeviceScope device_scope_{comm_.local_rank()};
+  std::optional<DeviceScope> device_scope_;
   Device device_;
 };
 

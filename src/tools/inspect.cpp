@@ -178,7 +178,7 @@ void print_json(const Subject& subject, bool with_tensors) {
 }
 
 int inspect(const InspectOptions& options) {
-  const Session session;
+  const Session session(Uses::ranks);
   const Subject subject = open_subject(session, options);
   if (options.json) print_json(subject, options.tensors);
   else print(subject, options.tensors);

@@ -206,7 +206,7 @@ void write_json(const IoBench& bench, const std::vector<Round>& rounds, const st
 }
 
 int bench_io(const IoOptions& options) {
-  const Session session;
+  const Session session(Uses::ranks);
   Settings settings = read_deck_on_all(session.comm(), options.deck, options.overrides);
   resolve_vocabulary(settings);
   IoBench bench(settings, options.folder + "/dfascale-bench-io");

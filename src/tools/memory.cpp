@@ -1,23 +1,9 @@
 #include "tools/memory.hpp"
 
-#include <unistd.h>
-
-#include <fstream>
-
 #include "base/log.hpp"
 #include "train/alignment.hpp"
 
 namespace dfascale {
-namespace {
-
-/// Bytes of this process in memory now: code, libraries, MPI's buffers.
-std::int64_t resident_now() {
-  std::int64_t pages_in_all = 0, pages_resident = 0;
-  std::ifstream("/proc/self/statm") >> pages_in_all >> pages_resident;
-  return pages_resident * sysconf(_SC_PAGESIZE);
-}
-
-}  // namespace
 
 std::int64_t bytes_of(const std::vector<MemoryRow>& rows) {
   std::int64_t sum = 0;
@@ -34,7 +20,9 @@ std::vector<MemoryRow> predicted_memory(const Settings& s) {
       rows.push_back({"alignment probe", AlignmentProbe::planned_bytes(training, place)});
     if (bytes_of(rows) > bytes_of(largest)) largest = std::move(rows);
   }
-  largest.push_back({"program and libraries", resident_now()});
+  if (Gemm::workspace_bytes() > 0)
+    largest.push_back({"workspace of matrix products", Gemm::workspace_bytes()});
+  largest.push_back({"program and libraries", device_bytes_in_use()});
   return largest;
 }
 

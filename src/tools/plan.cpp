@@ -122,7 +122,7 @@ int plan_sweep(const PlanOptions& options, const Settings& settings, const Machi
 }
 
 int plan(const PlanOptions& options) {
-  const Session session;
+  const Session session(Uses::ranks);
   const Machine machine = read_machine(options.machine, options.machine_overrides);
   const Settings settings = read_settings(options, machine);
   return options.sweep ? plan_sweep(options, settings, machine)

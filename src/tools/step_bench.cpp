@@ -153,7 +153,9 @@ StepTimes time_steps(const Comm& comm, const Device& on, Gemm& gemm, const Setti
   for (std::int64_t i = 0; i < steps; ++i) result.seconds.push_back(bench.step());
   result.processor_seconds = (processor_seconds_now() - start) / static_cast<double>(steps);
   std::sort(result.seconds.begin(), result.seconds.end());
-  result.peak_resident_bytes = PeakResident::bytes();
+  // On a GPU nothing is given back before the end.
+  result.peak_resident_bytes =
+      device_memory_is_host() ? PeakResident::bytes() : device_bytes_in_use();
   const Profile profile(on, gemm, [&](const Product& p) { return purpose(p, shape); });
   result.profiled_seconds = bench.step();
   result.operations = grouped(profile.entries());

@@ -86,7 +86,7 @@ StateSlices::StateSlices(const ParallelLearner& model) {
 
 void StateSlices::add(const std::string& path, const Parameter& p, const Source& source) {
   const float* data = source.data;
-  if constexpr (!device_memory_is_host) {
+  if (!device_memory_is_host()) {
     staging_.emplace_back(static_cast<std::size_t>(source.rows.rows * p.cols));
     if (!staging_.back().empty())
       copy_to_host(*source.device, staging_.back().data(), source.data,

@@ -22,6 +22,8 @@ tell "MPI is called only in src/comm and where io opens files" \
 tell "Kokkos is used only in kernels/launch and kernels/device" "$(product 'Kokkos::' 'kernels/launch|kernels/device')"
 tell "matrix libraries are called only in kernels/gemm_*" "$(product '\<(dnnl::|dnnl_[a-z]|cublas[A-Z])' 'kernels/gemm_')"
 tell "NCCL is called only in src/comm/nccl*" "$(product '\<nccl[A-Z][A-Za-z]+\(' 'src/comm/nccl')"
+tell "CUDA is called only in kernels' and NCCL's own files" \
+  "$(product '\<cuda[A-Z][A-Za-z0-9]+\(' 'kernels/(cuda/|launch/|device_cuda|gemm_cublaslt)|src/comm/nccl')"
 tell "only main ends the program; below it errors are thrown" \
   "$(product '(^|[^._A-Za-z>])(std::)?(exit|abort|quick_exit|terminate)\(' 'src/main\.cpp|analysis/main\.cpp')"
 tell "no fast-math: results stay those of the written order" "$(git grep -n -e '-ffast-math' -- '*CMakeLists.txt' '*.cmake' '*.json' | grep -v '# ' || true)"

@@ -215,7 +215,7 @@ std::vector<float> expected_fc1_gradient(SmallModel& model, const Shape& shape) 
 }
 
 TEST(Rules, TanhDerivativeReplacesThatOfGelu) {
-  if (!device_memory_is_host) GTEST_SKIP() << "reads device memory in place";
+  if (!device_memory_is_host()) GTEST_SKIP() << "reads device memory in place";
   const Shape shape = tiny(3, Activation::gelu);
   SmallModel model(shape, dfa_by_blocks(Derivative::tanh, Feedback::gaussian), sequences, init_std);
   model.take_gradients();

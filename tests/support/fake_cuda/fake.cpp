@@ -1,0 +1,241 @@
+// Device memory is host memory with an account; products are loops over columns, refused where
+// addresses, shapes or workspace are not what their algorithm was chosen for.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "control.hpp"
+
+struct FakeHandle {};
+struct FakeOperation {
+  cublasComputeType_t sums;
+  std::int32_t first = CUBLAS_OP_N, second = CUBLAS_OP_N;
+  std::uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  const float* bias = nullptr;
+};
+struct FakeLayout {
+  std::uint64_t rows, cols;
+  std::int64_t stride;
+};
+struct FakePreference {
+  std::uint64_t workspace = 0;
+  std::uint32_t reductions = 7, alignment[4] = {256, 256, 256, 256};
+};
+
+namespace {
+
+std::map<void*, std::size_t> blocks;
+
+/// What an algorithm knows of the product that it was chosen for.
+struct Choice {
+  std::uint64_t m, n, k, strides, kind, workspace, alignments;
+};
+static_assert(sizeof(Choice) <= sizeof(cublasLtMatmulAlgo_t));
+
+std::uint64_t turned(const FakeLayout& m, std::int32_t side, bool rows) {
+  return (side == CUBLAS_OP_N) == rows ? m.rows : m.cols;
+}
+
+Choice choice_for(const FakeOperation& operation, const FakeLayout& a, const FakeLayout& b,
+                  const FakeLayout& c) {
+  Choice choice{};
+  choice.m = c.rows;
+  choice.n = c.cols;
+  choice.k = turned(a, operation.first, false);
+  choice.strides = static_cast<std::uint64_t>((a.stride << 40) ^ (b.stride << 20) ^ c.stride);
+  choice.kind =
+      static_cast<std::uint64_t>(operation.first + 2 * operation.second) + 8 * operation.epilogue;
+  return choice;
+}
+
+bool fits(const FakeOperation& operation, const FakeLayout& a, const FakeLayout& b,
+          const FakeLayout& c) {
+  const auto dense = [](const FakeLayout& m) { return m.stride >= static_cast<long>(m.rows); };
+  return turned(a, operation.first, true) == c.rows &&
+         turned(b, operation.second, false) == c.cols &&
+         turned(a, operation.first, false) == turned(b, operation.second, true) && dense(a) &&
+         dense(b) && dense(c) && operation.sums == CUBLAS_COMPUTE_32F;
+}
+
+bool is_aligned(const void* address, std::uint64_t to) {
+  return reinterpret_cast<std::uintptr_t>(address) % to == 0;
+}
+
+float at(const float* data, const FakeLayout& m, std::int32_t side, std::uint64_t r,
+         std::uint64_t c) {
+  if (side == CUBLAS_OP_T) std::swap(r, c);
+  return data[r + c * static_cast<std::uint64_t>(m.stride)];
+}
+
+}  // namespace
+
+const char* cudaGetErrorString(cudaError_t) { return "a fake error"; }
+const char* cudaGetErrorName(cudaError_t) { return "fakeError"; }
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int* cards) {
+  *cards = fake_cuda::cards;
+  return fake_cuda::counting;
+}
+cudaError_t cudaSetDevice(int card) {
+  fake_cuda::card = card;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* card) {
+  *card = fake_cuda::card;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int card) {
+  std::strcpy(properties->name, card == 0 ? "Fake GPU" : "Other fake GPU");
+  return cudaSuccess;
+}
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
+  *free = fake_cuda::memory - fake_cuda::taken;
+  *all = fake_cuda::memory;
+  return cudaSuccess;
+}
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  if (bytes > fake_cuda::memory - fake_cuda::taken) return cudaErrorMemoryAllocation;
+  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  blocks[*memory] = bytes;
+  fake_cuda::taken += bytes;
+  return cudaSuccess;
+}
+cudaError_t cudaFree(void* memory) {
+  if (memory != nullptr) fake_cuda::taken -= blocks.at(memory);
+  blocks.erase(memory);
+  std::free(memory);
+  return fake_cuda::copying;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                            cudaStream_t) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+  return fake_cuda::copying;
+}
+cudaError_t cudaMemset2DAsync(void* to, std::size_t pitch, int value, std::size_t width,
+                              std::size_t height, cudaStream_t) {
+  for (std::size_t r = 0; r < height; ++r)
+    std::memset(static_cast<char*>(to) + r * pitch, value, width);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return fake_cuda::copying; }
+cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+
+std::size_t cublasLtGetVersion() { return 120401; }
+const char* cublasLtGetStatusString(cublasStatus_t) { return "a fake failure"; }
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  *handle = new FakeHandle;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+  delete handle;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t sums,
+                                        cudaDataType) {
+  *operation = new FakeOperation{sums};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) {
+  delete operation;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation,
+                                              cublasLtMatmulDescAttributes_t what,
+                                              const void* value, std::size_t bytes) {
+  const auto take = [&](auto& into) {
+    if (bytes != sizeof into) return CUBLAS_STATUS_INVALID_VALUE;
+    std::memcpy(&into, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  };
+  switch (what) {
+    case CUBLASLT_MATMUL_DESC_TRANSA: return take(operation->first);
+    case CUBLASLT_MATMUL_DESC_TRANSB: return take(operation->second);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE: return take(operation->epilogue);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return take(operation->bias);
+  }
+  return CUBLAS_STATUS_INVALID_VALUE;
+}
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType,
+                                          std::uint64_t rows, std::uint64_t cols,
+                                          std::int64_t stride) {
+  *layout = new FakeLayout{rows, cols, stride};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+  delete layout;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+  *preference = new FakePreference;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+  delete preference;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                    cublasLtMatmulPreferenceAttributes_t what,
+                                                    const void* value, std::size_t bytes) {
+  const auto take = [&](auto& into) {
+    if (bytes != sizeof into) return CUBLAS_STATUS_INVALID_VALUE;
+    std::memcpy(&into, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  };
+  if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return take(preference->workspace);
+  if (what == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) return take(preference->reductions);
+  return take(preference->alignment[what - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES]);
+}
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t,
+                                              cublasLtMatmulPreference_t preference, int,
+                                              cublasLtMatmulHeuristicResult_t results[],
+                                              int* found) {
+  ++fake_cuda::plans;
+  if (!fits(*operation, *a, *b, *c) ||
+      preference->reductions != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
+    return CUBLAS_STATUS_INVALID_VALUE;
+  Choice choice = choice_for(*operation, *a, *b, *c);
+  choice.workspace = preference->workspace;
+  for (const std::uint64_t alignment : preference->alignment)
+    choice.alignments = choice.alignments << 16 | alignment;
+  std::memcpy(&results[0].algo, &choice, sizeof choice);
+  *found = fake_cuda::has_algorithm ? 1 : 0;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha,
+                              const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
+                              cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
+                              cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t,
+                              const cublasLtMatmulAlgo_t* algorithm, void* workspace,
+                              std::size_t workspace_bytes, cudaStream_t) {
+  ++fake_cuda::products;
+  Choice chosen{}, wanted = choice_for(*operation, *a_layout, *b_layout, *c_layout);
+  std::memcpy(&chosen, algorithm, sizeof chosen);
+  const auto promised = [&](int place) { return chosen.alignments >> 16 * (3 - place) & 0xffff; };
+  wanted.workspace = workspace_bytes;
+  wanted.alignments = chosen.alignments;
+  if (std::memcmp(&chosen, &wanted, sizeof chosen) != 0 || workspace == nullptr || c != d ||
+      !is_aligned(a, promised(0)) || !is_aligned(b, promised(1)) || !is_aligned(c, promised(2)) ||
+      !is_aligned(d, promised(3)))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  for (std::uint64_t j = 0; j < c_layout->cols; ++j) {
+    for (std::uint64_t i = 0; i < c_layout->rows; ++i) {
+      double sum = 0;
+      for (std::uint64_t l = 0; l < chosen.k; ++l)
+        sum += static_cast<double>(
+                   at(static_cast<const float*>(a), *a_layout, operation->first, i, l)) *
+               static_cast<double>(
+                   at(static_cast<const float*>(b), *b_layout, operation->second, l, j));
+      float& to = static_cast<float*>(d)[i + j * static_cast<std::uint64_t>(c_layout->stride)];
+      sum *= static_cast<double>(*static_cast<const float*>(alpha));
+      const float keep = *static_cast<const float*>(beta);
+      if (keep != 0) sum += static_cast<double>(keep * to);
+      if (operation->epilogue == CUBLASLT_EPILOGUE_BIAS)
+        sum += static_cast<double>(operation->bias[i]);
+      to = static_cast<float>(sum);
+    }
+  }
+  return fake_cuda::multiplying;
+}
