@@ -13,7 +13,8 @@ struct AttentionShape {
   std::int64_t sequences, context, width, heads;
 };
 
-/// Floats of scratch that forward and backward need, whatever the number of sequences and heads.
+/// Floats of scratch that forward and backward need: on hosts whatever the number of sequences and
+/// heads.  On GPUs throws Error(Exit::usage) if heads are wider than 256.
 std::int64_t attention_scratch(const AttentionShape& shape);
 
 /// out (B*T, D) = softmax(q k^T / sqrt(D/H), causal) v; overwritten.
