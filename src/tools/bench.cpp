@@ -87,7 +87,7 @@ void print_machine(const BenchReport& report) {
 
 void print_peaks(const Peaks& peaks) {
   const auto row = [](const char* what, const Peak& peak) {
-    log::say("{:<16}square 2048 {}, the step's shapes {} (by processor time {})", what,
+    log::say("{:<16}square {} {}, the step's shapes {} (by processor time {})", what, peak.side,
              gigaflops(peak.square), gigaflops(peak.shapes), gigaflops(peak.processor));
   };
   row("peak before", peaks.before);

@@ -15,7 +15,8 @@ struct Size {
   Side b_side;
 };
 
-constexpr std::int64_t square_side = 2048;
+/// A core is busy with less than a GPU is.
+std::int64_t square_side() { return device_memory_is_host() ? 2048 : 8192; }
 
 /// The linears of a block, forward, and a chunk of the projector.
 std::vector<Size> step_sizes(const Shape& s, std::int64_t sequences) {
@@ -73,7 +74,8 @@ Peak measure_peak(const Device& on, Gemm& gemm, const Shape& shape,
     best = std::max(best, rates.wall);
     peak.processor = std::max(peak.processor, rates.processor);
   };
-  take(peak.square, {square_side, square_side, square_side, Side::plain}, seconds);
+  peak.side = square_side();
+  take(peak.square, {peak.side, peak.side, peak.side, Side::plain}, seconds);
   const std::vector<Size> sizes = step_sizes(shape, micro_batch_sequences);
   for (const Size& size : sizes)
     take(peak.shapes, size, seconds / static_cast<double>(sizes.size()));

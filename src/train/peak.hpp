@@ -1,6 +1,7 @@
 // What the hardware can do: the yardstick that MFU is measured with (SPEC section 5).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,9 +13,10 @@ namespace dfascale {
 
 /// FLOP/s of one rank, by what was measured.
 struct Peak {
-  double square = 0;     ///< best large square product
-  double shapes = 0;     ///< best of the step's own products
-  double processor = 0;  ///< best of both, by processor time of the first thread
+  std::int64_t side = 0;  ///< of the large square product
+  double square = 0;      ///< the best of it
+  double shapes = 0;      ///< best of the step's own products
+  double processor = 0;   ///< best of both, by processor time of the first thread
   double best() const { return square > shapes ? square : shapes; }
 };
 
