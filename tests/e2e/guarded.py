@@ -1,0 +1,45 @@
+"""The program over a device whose memory the host cannot touch (tests/support/guarded): as on a GPU, whatever reads or
+writes it but kernels, products and copies ends it with a segmentation fault.  One rank with one stage: messages between
+stages go by MPI here, which touches arrays as NCCL does not.
+
+usage: guarded.py PROGRAM SOURCE MPIEXEC GUARDED"""
+
+import pathlib
+import sys
+
+from program import Checks, Program, corpus, deck, work_folder, write
+from runs import checkpoint, same_state, untimed
+
+RULES = ("bp", "dfa", "dfa-canonical", "shallow")
+
+
+def main():
+    program, checks = Program(sys.argv[4]), Checks()
+    source = pathlib.Path(sys.argv[2]).resolve()
+
+    def runs(arguments, folder, wanted=0):
+        code, said, _ = program.run(arguments, folder, limit=300)
+        checks.that(code == wanted, f"{' '.join(map(str, arguments))}{'' if code == wanted else f': {code}: {said}'}")
+
+    with work_folder() as work:
+        for golden in ("tied_l3", "untied_l2"):
+            runs(["verify", source / f"tests/golden/{golden}.h5"], work)
+        runs(["verify", source / "tests/golden/tied_l3.h5", "--micro-batches", 2], work)
+        corpus(work / "data", 60)
+        write(work / "deck.toml", deck(run={"alignment_steps": 3}))
+        for rule in RULES:
+            runs(["train", "deck.toml", "--set", f"rule.name={rule}", "--set", f"run.name={rule}"], work)
+        # Half the way and on from a checkpoint: the same bits.
+        half = ["train", "deck.toml", "--set", "run.name=half"]
+        runs([*half, "--set", "run.checkpoint_steps=5"], work)
+        late = checkpoint(work / "runs/half", 10)
+        late.unlink()
+        runs([*half, "--set", "run.restart=required"], work)
+        checks.that(untimed(work / "runs/half") == untimed(work / "runs/bp"), "a restarted run has the same metrics")
+        checks.that(same_state(late, checkpoint(work / "runs/bp", 10)), "and the same parameters and moments")
+        runs(["eval", "runs/bp", "data"], work)
+    return checks.exit_code()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
