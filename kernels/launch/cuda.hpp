@@ -53,9 +53,10 @@ __global__ void rows_kernel(F f) {
   f(Row{static_cast<std::int64_t>(blockIdx.x)});
 }
 
-inline constexpr int column_width = 32, column_height = 8;
+// As many threads as a block can have: columns are few, and each block walks down all rows.
+inline constexpr int column_width = 32, column_height = 32;
 
-/// Thread (x, y) sums rows y, y + 8, ... of column x; then y = 0 adds the eight in order.
+/// Thread (x, y) sums rows y, y + 32, ... of column x; then y = 0 adds the parts in order.
 template <class F, class Store>
 __global__ void column_sums_kernel(std::int64_t rows, std::int64_t cols, F f, Store store) {
   __shared__ float parts[column_height][column_width];
