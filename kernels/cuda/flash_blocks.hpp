@@ -73,9 +73,9 @@ DFASCALE_TEAM Part<T> part_of(const Matrix<T>& m, const AttentionShape& s, std::
 }
 
 DFASCALE_TEAM Head head_of(const Problem& p, std::int64_t head) {
-  const float size = static_cast<float>(p.shape.width / p.shape.heads);
+  const std::int64_t size = p.shape.width / p.shape.heads;
   return {part_of(p.qkv, p.shape, head, 0), part_of(p.qkv, p.shape, head, 1),
-          part_of(p.qkv, p.shape, head, 2), 1.0f / ::sqrtf(size)};
+          part_of(p.qkv, p.shape, head, 2), 1.0f / ::sqrtf(static_cast<float>(size))};
 }
 
 DFASCALE_TEAM Statistics statistics_of(const Problem& p, std::int64_t head) {
