@@ -37,8 +37,8 @@ struct Gelu {
   }
 };
 
-template <class F>
-void forward(const Device& on, Mat z, ConstMat a, F f) {
+template <class T, class F>
+void forward(const Device& on, Matrix<T> z, Matrix<const T> a, F f) {
   rows(
       "activation", on, z.rows, DFASCALE_KERNEL(const Row& row) {
         const std::int64_t r = row.index;
@@ -46,8 +46,8 @@ void forward(const Device& on, Mat z, ConstMat a, F f) {
       });
 }
 
-template <class F>
-void backward(const Device& on, Mat da, ConstMat dz, ConstMat a, F f) {
+template <class T, class F>
+void backward(const Device& on, Matrix<T> da, Matrix<const T> dz, Matrix<const T> a, F f) {
   rows(
       "activation_back", on, da.rows, DFASCALE_KERNEL(const Row& row) {
         const std::int64_t r = row.index;
@@ -55,24 +55,33 @@ void backward(const Device& on, Mat da, ConstMat dz, ConstMat a, F f) {
       });
 }
 
-}  // namespace activation
-
-void activation_forward(const Device& on, Mat z, ConstMat a, Activation kind) {
+/// work(f) with the functor of a nonlinearity.
+template <class Work>
+void with_function(Activation kind, const Work& work) {
   switch (kind) {
-    case Activation::relu: return activation::forward(on, z, a, activation::Relu{});
-    case Activation::gelu: return activation::forward(on, z, a, activation::Gelu{});
-    case Activation::tanh: return activation::forward(on, z, a, activation::Tanh{});
+    case Activation::relu: return work(Relu{});
+    case Activation::gelu: return work(Gelu{});
+    case Activation::tanh: return work(Tanh{});
   }
 }
 
-void activation_backward(const Device& on, Mat da, ConstMat dz, ConstMat a, Activation kind,
-                         Derivative derivative) {
+}  // namespace activation
+
+void activation_forward(const Device& on, Stored z, ConstStored a, Activation kind) {
+  with_type(z.precision, [&]<class T>(T) {
+    activation::with_function(
+        kind, [&](auto f) { activation::forward<T>(on, z.as<T>(), a.as<const T>(), f); });
+  });
+}
+
+void activation_backward(const Device& on, Stored da, ConstStored dz, ConstStored a,
+                         Activation kind, Derivative derivative) {
   if (derivative == Derivative::tanh) kind = Activation::tanh;
-  switch (kind) {
-    case Activation::relu: return activation::backward(on, da, dz, a, activation::Relu{});
-    case Activation::gelu: return activation::backward(on, da, dz, a, activation::Gelu{});
-    case Activation::tanh: return activation::backward(on, da, dz, a, activation::Tanh{});
-  }
+  with_type(da.precision, [&]<class T>(T) {
+    activation::with_function(kind, [&](auto f) {
+      activation::backward<T>(on, da.as<T>(), dz.as<const T>(), a.as<const T>(), f);
+    });
+  });
 }
 
 }  // namespace dfascale

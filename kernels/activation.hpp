@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/device.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale {
 
@@ -12,11 +12,11 @@ enum class Activation { relu, gelu, tanh };
 /// f'(a), or 1 - tanh(a)^2 whatever f is.
 enum class Derivative { exact, tanh };
 
-/// z (R, C) = f(a); z and a may be the same array.
-void activation_forward(const Device& on, Mat z, ConstMat a, Activation kind);
+/// z (R, C) = f(a); z and a have one precision and may be the same array.
+void activation_forward(const Device& on, Stored z, ConstStored a, Activation kind);
 
-/// da = dz * f'(a) (or its replacement); da and dz may be the same array.
-void activation_backward(const Device& on, Mat da, ConstMat dz, ConstMat a, Activation kind,
-                         Derivative derivative);
+/// da = dz * f'(a) (or its replacement); all have one precision; da and dz may be the same array.
+void activation_backward(const Device& on, Stored da, ConstStored dz, ConstStored a,
+                         Activation kind, Derivative derivative);
 
 }  // namespace dfascale

@@ -5,7 +5,7 @@
 
 #include "kernels/device.hpp"
 #include "kernels/gemm.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale {
 
@@ -15,15 +15,16 @@ struct AttentionShape {
 
 /// Floats of scratch that forward and backward need: on hosts whatever the number of sequences and
 /// heads.  On GPUs throws Error(Exit::usage) if heads are wider than 256.
-std::int64_t attention_scratch(const AttentionShape& shape);
+std::int64_t attention_scratch(const AttentionShape& shape, Precision precision);
 
-/// out (B*T, D) = softmax(q k^T / sqrt(D/H), causal) v; overwritten.
-void attention_forward(const Device& on, Gemm& gemm, Mat out, ConstMat qkv,
+/// out (B*T, D) = softmax(q k^T / sqrt(D/H), causal) v; overwritten.  out and qkv have one
+/// precision, which is also that of probabilities in products; scores and sums are float.
+void attention_forward(const Device& on, Gemm& gemm, Stored out, ConstStored qkv,
                        const AttentionShape& shape, Vec scratch);
 
-/// dqkv (B*T, 3*D) overwritten, from dout (B*T, D) and qkv.  Computes the probabilities again,
-/// exactly as forward did.
-void attention_backward(const Device& on, Gemm& gemm, Mat dqkv, ConstMat dout, ConstMat qkv,
-                        const AttentionShape& shape, Vec scratch);
+/// dqkv (B*T, 3*D) overwritten, from dout (B*T, D) and qkv, all of one precision.  Computes the
+/// probabilities again, exactly as forward did.
+void attention_backward(const Device& on, Gemm& gemm, Stored dqkv, ConstStored dout,
+                        ConstStored qkv, const AttentionShape& shape, Vec scratch);
 
 }  // namespace dfascale

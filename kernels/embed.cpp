@@ -36,8 +36,11 @@ std::int64_t group_tokens(Tokens inputs, Vector<std::int32_t> places, Vector<std
   return runs;
 }
 
-void token_embedding_backward(const Device& on, Mat dtoken, ConstMat dx, Tokens inputs,
-                              const TokenRuns& runs) {
+namespace embed {
+
+template <class T>
+void token_backward(const Device& on, Mat dtoken, Matrix<const T> dx, Tokens inputs,
+                    const TokenRuns& runs) {
   const Tokens places = runs.places, start = runs.start;
   rows(
       "token_backward", on, runs.runs, DFASCALE_KERNEL(const Row& row) {
@@ -50,7 +53,8 @@ void token_embedding_backward(const Device& on, Mat dtoken, ConstMat dx, Tokens 
       });
 }
 
-void position_embedding_backward(const Device& on, Mat dposition, ConstMat dx) {
+template <class T>
+void position_backward(const Device& on, Mat dposition, Matrix<const T> dx) {
   const std::int64_t context = dposition.rows, sequences = dx.rows / context;
   rows(
       "position_back", on, context, DFASCALE_KERNEL(const Row& row) {
@@ -59,6 +63,20 @@ void position_embedding_backward(const Device& on, Mat dposition, ConstMat dx) {
           row_each(row, dx.cols, [&](int c) { dposition(t, c) += dx(b * context + t, c); });
         }
       });
+}
+
+}  // namespace embed
+
+void token_embedding_backward(const Device& on, Mat dtoken, ConstStored dx, Tokens inputs,
+                              const TokenRuns& runs) {
+  with_type(dx.precision, [&]<class T>(T) {
+    embed::token_backward<T>(on, dtoken, dx.as<const T>(), inputs, runs);
+  });
+}
+
+void position_embedding_backward(const Device& on, Mat dposition, ConstStored dx) {
+  with_type(dx.precision,
+            [&]<class T>(T) { embed::position_backward<T>(on, dposition, dx.as<const T>()); });
 }
 
 }  // namespace dfascale

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/device.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale {
 
@@ -25,9 +25,9 @@ std::int64_t group_tokens(Tokens inputs, Vector<std::int32_t> places, Vector<std
                           Vector<std::int32_t> count);
 
 /// dtoken (V, D) += sums of dx (B*T, D) over the places of each token.
-void token_embedding_backward(const Device& on, Mat dtoken, ConstMat dx, Tokens inputs,
+void token_embedding_backward(const Device& on, Mat dtoken, ConstStored dx, Tokens inputs,
                               const TokenRuns& runs);
 /// dposition (T, D) += sums of dx (B*T, D) over sequences.
-void position_embedding_backward(const Device& on, Mat dposition, ConstMat dx);
+void position_embedding_backward(const Device& on, Mat dposition, ConstStored dx);
 
 }  // namespace dfascale

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "kernels/device.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale {
 
@@ -19,22 +19,31 @@ enum class Side { plain, turned };
 
 /// C = alpha * op(A) op(B) + beta * C [+ bias on every row], all row-major, any stride >= cols.
 /// op(A) is (C.rows x k), op(B) is (k x C.cols); bias has C.cols elements or none.  beta is 0 or 1.
+/// A and B have one precision; sums run in float and are rounded once, to how C is stored: C is
+/// float where A and B are, else either.
 struct Product {
-  Mat c;
-  ConstMat a;
+  Stored c;
+  ConstStored a;
   Side a_side = Side::plain;
-  ConstMat b;
+  ConstStored b;
   Side b_side = Side::plain;
   Into into = Into::overwrite;
   float alpha = 1.0f;
   ConstVec bias = {};
 };
 
+/// What there is for products of a precision: instructions; none, so that operands are widened to
+/// float (the same roundings, less memory than float, but no speed); or nothing yet.
+enum class Support { native, widened, none };
+
+/// Who computes: the library, or the loop that tests compare it with.
+enum class Products { library, reference };
+
 /// Runs products; caches the library's primitives by shape, so it lives as long as the trainer
 /// does.  Needs no device before its first product: plans are made on machines without a GPU.
 class Gemm {
  public:
-  explicit Gemm(const Device& on);
+  explicit Gemm(const Device& on, Products by = Products::library);
   ~Gemm();
   Gemm(const Gemm&) = delete;
   Gemm& operator=(const Gemm&) = delete;
@@ -53,12 +62,14 @@ class Gemm {
   static std::string library();
   /// Device memory that the first product takes.
   static std::int64_t workspace_bytes();
+  static Support support(Precision precision);
 
  private:
   void run(const Product& product);
 
   struct State;
   std::unique_ptr<State> state_;
+  Products by_;
   Profile* profile_ = nullptr;
   void (*pulse_)() = nullptr;
 };

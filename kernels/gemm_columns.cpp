@@ -9,7 +9,8 @@ Columns view(const ConstMat& m, Side side) { return {m.data, m.cols, m.rows, m.s
 }  // namespace
 
 ColumnProduct by_columns(const Product& p, std::int64_t depth) {
-  return {view(p.b, p.b_side), view(p.a, p.a_side), view(p.c, Side::plain), depth};
+  return {view(p.b.as<const float>(), p.b_side), view(p.a.as<const float>(), p.a_side),
+          view(p.c.as<float>(), Side::plain), depth};
 }
 
 std::int64_t alignment_of(const void* address) {

@@ -122,7 +122,7 @@ Preference preference_of(const Product& p) {
   const std::uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{workspace_size}, p);
   set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions, p);
-  const auto align = [&](cublasLtMatmulPreferenceAttributes_t what, const float* data) {
+  const auto align = [&](cublasLtMatmulPreferenceAttributes_t what, const void* data) {
     set(preference, what, static_cast<std::uint32_t>(alignment_of(data)), p);
   };
   align(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, p.b.data);  // operands change places
@@ -188,14 +188,17 @@ void Gemm::State::add_nothing(const Product& p) const {
                                    0, static_cast<std::size_t>(p.c.cols) * sizeof(float),
                                    static_cast<std::size_t>(p.c.rows),
                                    static_cast<cudaStream_t>(on.stream)));
-  if (p.bias) add(on, p.c, p.c, bias);
+  const Mat c = p.c.as<float>();
+  if (p.bias) add(on, c, c, bias);
 }
 
-Gemm::Gemm(const Device& on) : state_(std::make_unique<State>(on)) {}
+Gemm::Gemm(const Device& on, Products by) : state_(std::make_unique<State>(on)), by_(by) {}
 Gemm::~Gemm() = default;
 
 void Gemm::run(const Product& p) {
   const std::int64_t k = checked_depth(p);
+  if (support(p.a.precision) == Support::none)
+    fail(Exit::device, "on GPUs there are no products in bf16 yet: {}", describe(p));
   if (p.c.rows == 0 || p.c.cols == 0) return;
   if (k == 0) return state_->add_nothing(p);
   if (!state_->handle) state_->open(p);
@@ -209,6 +212,10 @@ void Gemm::run(const Product& p) {
                         state_->workspace.get(), workspace_size,
                         static_cast<cudaStream_t>(state_->on.stream)),
          p);
+}
+
+Support Gemm::support(Precision precision) {
+  return precision == Precision::f32 ? Support::native : Support::none;
 }
 
 std::int64_t Gemm::workspace_bytes() { return workspace_size; }

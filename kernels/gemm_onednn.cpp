@@ -1,12 +1,15 @@
 // Matrix products by oneDNN, versions 2.6 and 3.x, on the calling rank's threads.
 //
-// Two routes, chosen by a rule that looks at the product only, so that a run always repeats the
-// same arithmetic: dnnl_sgemm, which needs no set-up, and the matmul primitive, built once per
-// shape and kept.
+// In float two routes, chosen by a rule that looks at the product only, so that a run always
+// repeats the same arithmetic: dnnl_sgemm, which needs no set-up, and the matmul primitive, built
+// once per shape and kept.  In bf16 matmul, or, on processors without bf16, the float routes on
+// widened copies.
 #include <omp.h>
 
+#include <algorithm>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
+#include <vector>
 
 #include "base/error.hpp"
 #include "kernels/gemm.hpp"
@@ -19,8 +22,10 @@ namespace {
 struct Key {
   std::int64_t m, n, k, a_stride, b_stride, c_stride;
   Side a_side, b_side;
+  Precision operands, result;
   Into into;
   bool bias;
+  float alpha;
 
   bool operator==(const Key&) const = default;
 };
@@ -30,8 +35,9 @@ struct KeyHash {
     std::size_t h = 0;
     for (const std::int64_t part :
          {key.m, key.n, key.k, key.a_stride, key.b_stride, key.c_stride,
-          std::int64_t{8} * (key.a_side == Side::turned) + 4 * (key.b_side == Side::turned) +
-              2 * (key.into == Into::add) + key.bias}) {
+          std::int64_t{32} * (key.operands == Precision::bf16) +
+              16 * (key.result == Precision::bf16) + 8 * (key.a_side == Side::turned) +
+              4 * (key.b_side == Side::turned) + 2 * (key.into == Into::add) + key.bias}) {
       h = h * 1000003u + static_cast<std::size_t>(part);
     }
     return h;
@@ -44,10 +50,13 @@ struct Primitive {
   dnnl::memory a, b, c, bias;
 };
 
-dnnl::memory::desc layout(std::int64_t rows, std::int64_t cols, std::int64_t stride, Side side) {
+dnnl::memory::desc layout(std::int64_t rows, std::int64_t cols, std::int64_t stride, Side side,
+                          Precision precision) {
   const auto strides =
       side == Side::plain ? dnnl::memory::dims{stride, 1} : dnnl::memory::dims{1, stride};
-  return {{rows, cols}, dnnl::memory::data_type::f32, strides};
+  const auto type =
+      precision == Precision::f32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
+  return {{rows, cols}, type, strides};
 }
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -56,26 +65,31 @@ dnnl::matmul::primitive_desc describe_matmul(
     const dnnl::memory::desc& bias, const dnnl::memory::desc& c, const dnnl::primitive_attr& attr) {
   return {engine, a, b, bias, c, attr};
 }
+void append_factor(dnnl::post_ops& to, float alpha) {
+  to.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0.0f);
+}
 #else
 dnnl::matmul::primitive_desc describe_matmul(
     const dnnl::engine& engine, const dnnl::memory::desc& a, const dnnl::memory::desc& b,
     const dnnl::memory::desc& bias, const dnnl::memory::desc& c, const dnnl::primitive_attr& attr) {
   return {dnnl::matmul::desc(a, b, bias, c), attr, engine};
 }
+void append_factor(dnnl::post_ops& to, float alpha) {
+  to.append_eltwise(1.0f, dnnl::algorithm::eltwise_linear, alpha, 0.0f);
+}
 #endif
 
 Primitive build(const dnnl::engine& engine, const Key& key) {
-  const dnnl::memory::desc a = layout(key.m, key.k, key.a_stride, key.a_side);
-  const dnnl::memory::desc b = layout(key.k, key.n, key.b_stride, key.b_side);
-  const dnnl::memory::desc c = layout(key.m, key.n, key.c_stride, Side::plain);
+  const dnnl::memory::desc a = layout(key.m, key.k, key.a_stride, key.a_side, key.operands);
+  const dnnl::memory::desc b = layout(key.k, key.n, key.b_stride, key.b_side, key.operands);
+  const dnnl::memory::desc c = layout(key.m, key.n, key.c_stride, Side::plain, key.result);
   const dnnl::memory::desc bias =
-      key.bias ? layout(1, key.n, key.n, Side::plain) : dnnl::memory::desc();
+      key.bias ? layout(1, key.n, key.n, Side::plain, Precision::f32) : dnnl::memory::desc();
+  dnnl::post_ops after;
+  if (key.alpha != 1.0f) append_factor(after, key.alpha);
+  if (key.into == Into::add) after.append_sum(1.0f);
   dnnl::primitive_attr attr;
-  if (key.into == Into::add) {
-    dnnl::post_ops add;
-    add.append_sum(1.0f);
-    attr.set_post_ops(add);
-  }
+  attr.set_post_ops(after);
   const auto at = [&](const dnnl::memory::desc& d) { return dnnl::memory(d, engine, nullptr); };
   return {dnnl::matmul(describe_matmul(engine, a, b, bias, c, attr)), at(a), at(b), at(c),
           key.bias ? at(bias) : dnnl::memory()};
@@ -90,13 +104,20 @@ bool wants_matmul(const Product& p, std::int64_t k) {
          k <= (p.b_side == Side::plain ? short_sum : short_turned_sum);
 }
 
-/// C = bias or C += bias on every row: what dnnl_sgemm then adds to.
+/// A bf16 result is summed up in a float copy of it, which the library keeps: in parts of so many
+/// elements, 16 MiB, it stays small and in cache (the logits' would have 210 MB).
+constexpr std::int64_t most_in_stripe = std::int64_t{4} << 20;
+
+/// C = bias or C += bias on every row: what a product without bias is then added to.
 void start_with_bias(const Product& p) {
-  for (std::int64_t r = 0; r < p.c.rows; ++r) {
-    for (std::int64_t c = 0; c < p.c.cols; ++c) {
-      p.c(r, c) = p.bias(c) + (p.into == Into::add ? p.c(r, c) : 0.0f);
+  with_type(p.c.precision, [&]<class T>(T) {
+    const Matrix<T> to = p.c.as<T>();
+    for (std::int64_t r = 0; r < to.rows; ++r) {
+      for (std::int64_t c = 0; c < to.cols; ++c) {
+        to(r, c) = p.bias(c) + (p.into == Into::add ? static_cast<float>(to(r, c)) : 0.0f);
+      }
     }
-  }
+  });
 }
 
 void expect(dnnl_status_t status, const Product& p) {
@@ -112,14 +133,22 @@ struct Gemm::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::unordered_map<Key, Primitive, KeyHash> primitives;
+  std::vector<float> wide_a, wide_b, wide_c;  ///< grow to the largest product widened
 
   Primitive& primitive(const Product& p, std::int64_t k);
   void matmul(const Product& p, std::int64_t k);
+  void sgemm(const Product& p, std::int64_t k);
+  void product(const Product& p, std::int64_t k);
+  void half_product(Product p, std::int64_t k);
+  void stripes(const Product& p, std::int64_t k);
+  void widened(const Product& p, std::int64_t k);
 };
 
 Primitive& Gemm::State::primitive(const Product& p, std::int64_t k) {
-  const Key key{p.c.rows,   p.c.cols, k,        p.a.stride, p.b.stride,
-                p.c.stride, p.a_side, p.b_side, p.into,     static_cast<bool>(p.bias)};
+  const Key key{p.c.rows,      p.c.cols,      k,        p.a.stride,
+                p.b.stride,    p.c.stride,    p.a_side, p.b_side,
+                p.a.precision, p.c.precision, p.into,   static_cast<bool>(p.bias),
+                p.alpha};
   const auto found = primitives.find(key);
   if (found != primitives.end()) return found->second;
   try {
@@ -134,8 +163,8 @@ void Gemm::State::matmul(const Product& p, std::int64_t k) {
   Primitive& built = primitive(p, k);
   dnnl_exec_arg_t arguments[4];
   int count = 0;
-  const auto pass = [&](int what, const dnnl::memory& memory, const float* data) {
-    expect(dnnl_memory_set_data_handle(memory.get(), const_cast<float*>(data)), p);
+  const auto pass = [&](int what, const dnnl::memory& memory, const void* data) {
+    expect(dnnl_memory_set_data_handle(memory.get(), const_cast<void*>(data)), p);
     arguments[count++] = {what, memory.get()};
   };
   pass(DNNL_ARG_SRC, built.a, p.a.data);
@@ -146,20 +175,82 @@ void Gemm::State::matmul(const Product& p, std::int64_t k) {
   expect(dnnl_stream_wait(stream.get()), p);
 }
 
-Gemm::Gemm(const Device&) : state_(std::make_unique<State>()) {}
+void Gemm::State::sgemm(const Product& p, std::int64_t k) {
+  if (p.bias) start_with_bias(p);
+  const float beta = p.bias || p.into == Into::add ? 1.0f : 0.0f;
+  const auto turned = [](Side side) { return side == Side::turned ? 'T' : 'N'; };
+  const ConstMat a = p.a.as<const float>(), b = p.b.as<const float>();
+  const Mat c = p.c.as<float>();
+  expect(dnnl_sgemm(turned(p.a_side), turned(p.b_side), c.rows, c.cols, k, p.alpha, a.data,
+                    a.stride, b.data, b.stride, beta, c.data, c.stride),
+         p);
+}
+
+void Gemm::State::product(const Product& p, std::int64_t k) {
+  if (p.a.precision == Precision::bf16) return half_product(p, k);
+  if (wants_matmul(p, k)) return matmul(p, k);
+  sgemm(p, k);
+}
+
+void Gemm::State::half_product(Product p, std::int64_t k) {
+  if (support(Precision::bf16) == Support::widened) return widened(p, k);
+  if (p.bias && p.alpha != 1.0f) {  // the primitive would scale the bias as well
+    start_with_bias(p);
+    p.bias = {};
+    p.into = Into::add;
+  }
+  if (p.c.precision == Precision::bf16 && p.c.size() > most_in_stripe) return stripes(p, k);
+  matmul(p, k);
+}
+
+/// By columns of C.
+void Gemm::State::stripes(const Product& p, std::int64_t k) {
+  constexpr std::int64_t step = 64;
+  const std::int64_t width = std::max(step, most_in_stripe / p.c.rows / step * step);
+  for (std::int64_t first = 0; first < p.c.cols; first += width) {
+    const std::int64_t count = std::min(width, p.c.cols - first);
+    Product part = p;
+    part.c = p.c.cols_from(first, count);
+    part.b = p.b_side == Side::plain ? p.b.cols_from(first, count) : p.b.rows_from(first, count);
+    if (p.bias) part.bias = p.bias.part(first, count);
+    matmul(part, k);
+  }
+}
+
+/// The same product of float copies without gaps.
+void Gemm::State::widened(const Product& p, std::int64_t k) {
+  const auto wide = [](std::vector<float>& memory, const ConstStored& m) {
+    if (static_cast<std::int64_t>(memory.size()) < m.size())
+      memory.resize(static_cast<std::size_t>(m.size()));
+    return Mat(memory.data(), m.rows, m.cols);
+  };
+  const auto copy = [](const auto& to, const auto& from) {
+    for (std::int64_t r = 0; r < to.rows; ++r)
+      for (std::int64_t c = 0; c < to.cols; ++c) to(r, c) = from(r, c);
+  };
+  const Mat a = wide(wide_a, p.a), b = wide(wide_b, p.b);
+  copy(a, p.a.as<const Bf16>());
+  copy(b, p.b.as<const Bf16>());
+  Product in_float = p;
+  in_float.a = a;
+  in_float.b = b;
+  if (p.c.precision == Precision::f32) return product(in_float, k);
+  const Mat c = wide(wide_c, p.c);
+  const Matrix<Bf16> result = p.c.as<Bf16>();
+  if (p.into == Into::add) copy(c, result);
+  in_float.c = c;
+  product(in_float, k);
+  copy(result, c);
+}
+
+Gemm::Gemm(const Device&, Products by) : state_(std::make_unique<State>()), by_(by) {}
 Gemm::~Gemm() = default;
 
 void Gemm::run(const Product& p) {
   const std::int64_t k = checked_depth(p);
   if (p.c.rows == 0 || p.c.cols == 0) return;
   if (k == 0) return gemm_reference(p);
-  if (wants_matmul(p, k)) return state_->matmul(p, k);
-  if (p.bias) start_with_bias(p);
-  const float beta = p.bias || p.into == Into::add ? 1.0f : 0.0f;
-  const auto turned = [](Side side) { return side == Side::turned ? 'T' : 'N'; };
-  expect(dnnl_sgemm(turned(p.a_side), turned(p.b_side), p.c.rows, p.c.cols, k, p.alpha, p.a.data,
-                    p.a.stride, p.b.data, p.b.stride, beta, p.c.data, p.c.stride),
-         p);
+  state_->product(p, k);
 }
 
 std::int64_t Gemm::workspace_bytes() { return 0; }
@@ -169,6 +260,12 @@ std::string Gemm::library() {
   const int threads = omp_get_max_threads();
   return fmt::format("oneDNN {}.{}.{} ({} thread{})", version->major, version->minor,
                      version->patch, threads, threads == 1 ? "" : "s");
+}
+
+Support Gemm::support(Precision precision) {
+  const auto has = [](dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; };
+  return precision == Precision::f32 || has(dnnl_cpu_isa_avx512_core_bf16) ? Support::native
+                                                                           : Support::widened;
 }
 
 }  // namespace dfascale

@@ -6,9 +6,9 @@
 namespace dfascale {
 namespace {
 
-template <class M>
-std::string extents(const char* name, const M& m) {
-  return fmt::format("{} {}x{} (stride {})", name, m.rows, m.cols, m.stride);
+std::string extents(const char* name, const ConstStored& m) {
+  return fmt::format("{} {}x{} (stride {}{})", name, m.rows, m.cols, m.stride,
+                     m.precision == Precision::bf16 ? ", bf16" : "");
 }
 
 }  // namespace
@@ -26,8 +26,10 @@ std::int64_t checked_depth(const Product& p) {
   const std::int64_t depth = b_plain ? p.b.rows : p.b.cols, n = b_plain ? p.b.cols : p.b.rows;
   const bool fits = m == p.c.rows && n == p.c.cols && k == depth && p.c.stride >= p.c.cols &&
                     p.a.stride >= p.a.cols && p.b.stride >= p.b.cols &&
-                    (!p.bias || p.bias.size == n);
-  if (!fits) fail(Exit::device, "matrix product of shapes that do not fit: {}", describe(p));
+                    (!p.bias || p.bias.size == n) && p.a.precision == p.b.precision &&
+                    (p.c.precision == Precision::f32 || p.a.precision == Precision::bf16);
+  if (!fits)
+    fail(Exit::device, "matrix product of shapes or precisions that do not fit: {}", describe(p));
   return k;
 }
 

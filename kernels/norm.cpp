@@ -4,9 +4,11 @@
 #include "kernels/launch.hpp"
 
 namespace dfascale {
+namespace norm {
 
-void norm_forward(const Device& on, Mat y, Vec mean, Vec rstd, ConstMat x, ConstVec gain,
-                  ConstVec shift) {
+template <class T>
+void forward(const Device& on, Matrix<T> y, Vec mean, Vec rstd, ConstMat x, ConstVec gain,
+             ConstVec shift) {
   const std::int64_t cols = x.cols;
   const float inverse = 1.0f / static_cast<float>(cols);
   rows(
@@ -28,8 +30,9 @@ void norm_forward(const Device& on, Mat y, Vec mean, Vec rstd, ConstMat x, Const
       });
 }
 
-void norm_backward_input(const Device& on, Mat dx, Into into, ConstMat dy, ConstMat x,
-                         ConstVec mean, ConstVec rstd, ConstVec gain) {
+template <class T>
+void backward_input(const Device& on, Mat dx, Into into, Matrix<const T> dy, ConstMat x,
+                    ConstVec mean, ConstVec rstd, ConstVec gain) {
   const std::int64_t cols = x.cols;
   const float inverse = 1.0f / static_cast<float>(cols);
   rows(
@@ -53,8 +56,9 @@ void norm_backward_input(const Device& on, Mat dx, Into into, ConstMat dy, Const
       });
 }
 
-void norm_backward_params(const Device& on, Vec dgain, Vec dshift, ConstMat dy, ConstMat x,
-                          ConstVec mean, ConstVec rstd) {
+template <class T>
+void backward_params(const Device& on, Vec dgain, Vec dshift, Matrix<const T> dy, ConstMat x,
+                     ConstVec mean, ConstVec rstd) {
   column_sums(
       "norm_gain", on, x.rows, x.cols,
       DFASCALE_KERNEL(std::int64_t r, std::int64_t c) {
@@ -63,11 +67,12 @@ void norm_backward_params(const Device& on, Vec dgain, Vec dshift, ConstMat dy, 
       DFASCALE_KERNEL(std::int64_t c, float sum) { dgain(c) += sum; });
   column_sums(
       "norm_shift", on, dy.rows, dy.cols,
-      DFASCALE_KERNEL(std::int64_t r, std::int64_t c) { return dy(r, c); },
+      DFASCALE_KERNEL(std::int64_t r, std::int64_t c)->float { return dy(r, c); },
       DFASCALE_KERNEL(std::int64_t c, float sum) { dshift(c) += sum; });
 }
 
-void normalize(const Device& on, Mat xhat, ConstMat x, ConstVec mean, ConstVec rstd) {
+template <class T>
+void normalize(const Device& on, Matrix<T> xhat, ConstMat x, ConstVec mean, ConstVec rstd) {
   const std::int64_t cols = x.cols;
   rows(
       "normalize", on, x.rows, DFASCALE_KERNEL(const Row& row) {
@@ -77,12 +82,13 @@ void normalize(const Device& on, Mat xhat, ConstMat x, ConstVec mean, ConstVec r
       });
 }
 
-void norm_linear_backward_params(const Device& on, const NormLinearGradients& g, ConstMat product,
-                                 ConstVec column_sums_of_dq, const NormLinearParams& p) {
+template <class T>
+void linear_backward_params(const Device& on, const NormLinearGradients& g, ConstMat product,
+                            ConstVec column_sums_of_dq, const NormLinearParams& p,
+                            Matrix<const T> weight) {
   const Mat dweight = g.weight;
   const Vec dbias = g.bias, dgain = g.gain, dshift = g.shift;
   const ConstVec gain = p.gain, shift = p.shift, dq = column_sums_of_dq;
-  const ConstMat weight = p.weight;
   const std::int64_t cols = product.cols;
   rows(
       "norm_fold_dw", on, product.rows, DFASCALE_KERNEL(const Row& row) {
@@ -100,6 +106,40 @@ void norm_linear_backward_params(const Device& on, const NormLinearGradients& g,
       "norm_fold_ds", on, product.rows, cols,
       DFASCALE_KERNEL(std::int64_t j, std::int64_t c) { return weight(j, c) * dq(j); },
       DFASCALE_KERNEL(std::int64_t c, float sum) { dshift(c) += sum; });
+}
+
+}  // namespace norm
+
+void norm_forward(const Device& on, Stored y, Vec mean, Vec rstd, ConstMat x, ConstVec gain,
+                  ConstVec shift) {
+  with_type(y.precision,
+            [&]<class T>(T) { norm::forward<T>(on, y.as<T>(), mean, rstd, x, gain, shift); });
+}
+
+void norm_backward_input(const Device& on, Mat dx, Into into, ConstStored dy, ConstMat x,
+                         ConstVec mean, ConstVec rstd, ConstVec gain) {
+  with_type(dy.precision, [&]<class T>(T) {
+    norm::backward_input<T>(on, dx, into, dy.as<const T>(), x, mean, rstd, gain);
+  });
+}
+
+void norm_backward_params(const Device& on, Vec dgain, Vec dshift, ConstStored dy, ConstMat x,
+                          ConstVec mean, ConstVec rstd) {
+  with_type(dy.precision, [&]<class T>(T) {
+    norm::backward_params<T>(on, dgain, dshift, dy.as<const T>(), x, mean, rstd);
+  });
+}
+
+void normalize(const Device& on, Stored xhat, ConstMat x, ConstVec mean, ConstVec rstd) {
+  with_type(xhat.precision,
+            [&]<class T>(T) { norm::normalize<T>(on, xhat.as<T>(), x, mean, rstd); });
+}
+
+void norm_linear_backward_params(const Device& on, const NormLinearGradients& g, ConstMat product,
+                                 ConstVec column_sums_of_dq, const NormLinearParams& p) {
+  with_type(p.weight.precision, [&]<class T>(T) {
+    norm::linear_backward_params<T>(on, g, product, column_sums_of_dq, p, p.weight.as<const T>());
+  });
 }
 
 }  // namespace dfascale

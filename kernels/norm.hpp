@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/device.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale {
 
@@ -11,20 +11,20 @@ inline constexpr float layer_norm_eps = 1e-5f;
 
 /// y (R, D), mean (R), rstd (R) overwritten; x (R, D); gain, shift (D).  mean and rstd are kept for
 /// backward.
-void norm_forward(const Device& on, Mat y, Vec mean, Vec rstd, ConstMat x, ConstVec gain,
+void norm_forward(const Device& on, Stored y, Vec mean, Vec rstd, ConstMat x, ConstVec gain,
                   ConstVec shift);
 
 /// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * gain, xhat = (x - mean) * rstd.
 /// Overwrites or adds to dx.
-void norm_backward_input(const Device& on, Mat dx, Into into, ConstMat dy, ConstMat x,
+void norm_backward_input(const Device& on, Mat dx, Into into, ConstStored dy, ConstMat x,
                          ConstVec mean, ConstVec rstd, ConstVec gain);
 
 /// dgain (D) += sum over rows of dy * xhat; dshift (D) += sum over rows of dy.
-void norm_backward_params(const Device& on, Vec dgain, Vec dshift, ConstMat dy, ConstMat x,
+void norm_backward_params(const Device& on, Vec dgain, Vec dshift, ConstStored dy, ConstMat x,
                           ConstVec mean, ConstVec rstd);
 
 /// xhat (R, D) = (x - mean) * rstd; overwritten.
-void normalize(const Device& on, Mat xhat, ConstMat x, ConstVec mean, ConstVec rstd);
+void normalize(const Device& on, Stored xhat, ConstMat x, ConstVec mean, ConstVec rstd);
 
 /// Gradients of a norm (gain, shift: D) and of the linear layer behind it (weight: C x D, bias: C).
 struct NormLinearGradients {
@@ -34,7 +34,7 @@ struct NormLinearGradients {
 };
 struct NormLinearParams {
   ConstVec gain, shift;
-  ConstMat weight;
+  ConstStored weight;
 };
 /// Gradients of q = W (xhat gain + shift) + b without the gradient at the norm's output.  Given
 /// product (C, D) = dq^T xhat and column_sums (C) of dq:  dweight(j,c) += product(j,c) gain(c) +

@@ -30,7 +30,8 @@ void Profile::end(const std::string& name) {
 
 void Gemm::operator()(const Product& product) {
   if (profile_ != nullptr) profile_->begin();
-  run(product);
+  if (by_ == Products::library) run(product);
+  else gemm_reference(product);
   if (profile_ != nullptr) profile_->end_product(product);
   if (pulse_ != nullptr) pulse_();
 }

@@ -4,6 +4,26 @@
 #include "kernels/launch.hpp"
 
 namespace dfascale {
+namespace residual {
+
+template <class To, class From>
+void convert(const Device& on, Matrix<To> y, Matrix<const From> a, float factor) {
+  rows(
+      "convert", on, y.rows, DFASCALE_KERNEL(const Row& row) {
+        const std::int64_t r = row.index;
+        row_each(row, y.cols, [&](int c) { y(r, c) = factor * a(r, c); });
+      });
+}
+
+template <class T>
+void bias_backward(const Device& on, Vec dbias, Matrix<const T> dy) {
+  column_sums(
+      "bias_backward", on, dy.rows, dy.cols,
+      DFASCALE_KERNEL(std::int64_t r, std::int64_t c)->float { return dy(r, c); },
+      DFASCALE_KERNEL(std::int64_t c, float sum) { dbias(c) += sum; });
+}
+
+}  // namespace residual
 
 void add(const Device& on, Mat y, ConstMat a, ConstMat b) {
   rows(
@@ -28,11 +48,17 @@ void scale(const Device& on, Vec y, float factor) {
       "scale", on, y.size, DFASCALE_KERNEL(std::int64_t i) { y(i) *= factor; });
 }
 
-void bias_backward(const Device& on, Vec dbias, ConstMat dy) {
-  column_sums(
-      "bias_backward", on, dy.rows, dy.cols,
-      DFASCALE_KERNEL(std::int64_t r, std::int64_t c) { return dy(r, c); },
-      DFASCALE_KERNEL(std::int64_t c, float sum) { dbias(c) += sum; });
+void convert(const Device& on, Stored y, ConstStored a, float factor) {
+  with_type(y.precision, [&]<class To>(To) {
+    with_type(a.precision, [&]<class From>(From) {
+      residual::convert<To, From>(on, y.as<To>(), a.as<const From>(), factor);
+    });
+  });
+}
+
+void bias_backward(const Device& on, Vec dbias, ConstStored dy) {
+  with_type(dy.precision,
+            [&]<class T>(T) { residual::bias_backward<T>(on, dbias, dy.as<const T>()); });
 }
 
 }  // namespace dfascale

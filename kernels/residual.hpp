@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/device.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale {
 
@@ -10,11 +10,13 @@ namespace dfascale {
 void add(const Device& on, Mat y, ConstMat a, ConstMat b);
 /// y = a.
 void copy(const Device& on, Vec y, ConstVec a);
+/// y (R, C) = factor * a, rounded to how y is stored.
+void convert(const Device& on, Stored y, ConstStored a, float factor = 1.0f);
 /// y = value everywhere.
 void fill(const Device& on, Vec y, float value);
 /// y = factor * y.
 void scale(const Device& on, Vec y, float factor);
 /// dbias (C) += sum over rows of dy (R, C).  Sums in f32, in a fixed order.
-void bias_backward(const Device& on, Vec dbias, ConstMat dy);
+void bias_backward(const Device& on, Vec dbias, ConstStored dy);
 
 }  // namespace dfascale

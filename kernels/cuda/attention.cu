@@ -46,9 +46,9 @@ void start(const char* name, const Device& on, void (*kernel)(Problem), std::int
 
 using namespace flash;
 
-void attention_forward(const Device& on, Gemm&, Mat out, ConstMat qkv, const AttentionShape& shape,
-                       Vec) {
-  const Problem problem{shape, qkv, {}, out, {}};
+void attention_forward(const Device& on, Gemm&, Stored out, ConstStored qkv,
+                       const AttentionShape& shape, Vec) {
+  const Problem problem{shape, qkv.as<const float>(), {}, out.as<float>(), {}};
   for_sizes(shape, [&](auto sizes) {
     using S = typename decltype(sizes)::Forward;
     start<ForwardShared<S>>("attention", on, attention_forward_tile<S>, blocks(shape, S::queries),
@@ -56,9 +56,10 @@ void attention_forward(const Device& on, Gemm&, Mat out, ConstMat qkv, const Att
   });
 }
 
-void attention_backward(const Device& on, Gemm&, Mat dqkv, ConstMat dout, ConstMat qkv,
+void attention_backward(const Device& on, Gemm&, Stored dqkv, ConstStored dout, ConstStored qkv,
                         const AttentionShape& shape, Vec scratch) {
-  const Problem problem{shape, qkv, dout, dqkv, scratch};
+  const Problem problem{shape, qkv.as<const float>(), dout.as<const float>(), dqkv.as<float>(),
+                        scratch};
   for_sizes(shape, [&](auto sizes) {
     using Q = typename decltype(sizes)::Queries;
     using K = typename decltype(sizes)::Keys;

@@ -16,7 +16,7 @@ void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   if (credit == Credit::none) return;
   if (learns_by_layer(s.rule, l, L))
     return block.learn_layers(s.on, s.gemm, slot.fed_back, s.rule.derivative);
-  const ConstMat dy = credit == Credit::chain ? slot.signals[i + 1] : slot.fed_back;
+  const ConstStored dy = credit == Credit::chain ? Stored(slot.signals[i + 1]) : slot.fed_back;
   const bool is_direct = credit == Credit::direct;
   block.learn(s.on, s.gemm, pass, dy, below, is_direct ? s.rule.residual : Residual::vanilla,
               is_direct ? s.rule.derivative : Derivative::exact);
@@ -44,8 +44,8 @@ void backward(Stage& s, const Slot& slot, Pass pass,
   if (!s.range.has_embedding || pass == Pass::weights) return;
   if (trains_embedding(s.rule, s.shape.layers))
     s.learn_embedding(slot, s.rule.embedding == EmbeddingCredit::direct
-                                ? ConstMat(slot.fed_back.cols_from(0, s.shape.width))
-                                : ConstMat(slot.signals.front()));
+                                ? slot.fed_back.cols_from(0, s.shape.width)
+                                : Stored(slot.signals.front()));
   if (done) done(-1);
 }
 

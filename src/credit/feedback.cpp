@@ -1,6 +1,7 @@
 #include "credit/feedback.hpp"
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -39,8 +40,9 @@ RowMajor orthogonal(const std::vector<float>& gaussian, std::int64_t n) {
 
 }  // namespace
 
-FeedbackMatrix::FeedbackMatrix(const Shape& shape, const Rule& rule, const StageRange& range)
-    : rule_(rule) {
+FeedbackMatrix::FeedbackMatrix(const Shape& shape, const Rule& rule, const StageRange& range,
+                               Precision precision)
+    : rule_(rule), precision_(precision) {
   if (!range.has_head || rule.inner != Credit::direct || shape.layers == 1) return;
   rows_ = rule.granularity == Granularity::block ? shape.width : 4 * shape.width;
   cols_ = rule.error == ErrorTap::logits ? shape.vocab : shape.width;
@@ -48,7 +50,8 @@ FeedbackMatrix::FeedbackMatrix(const Shape& shape, const Rule& rule, const Stage
 }
 
 void FeedbackMatrix::lay_out(Arena& arena) {
-  if (rows_ > 0 && rule_.feedback != Feedback::identity) matrix_ = arena.mat(rows_, padded_cols_);
+  if (rows_ > 0 && rule_.feedback != Feedback::identity)
+    matrix_ = arena.stored(precision_, rows_, padded_cols_);
 }
 
 void FeedbackMatrix::draw(const Device& on, std::uint64_t seed) {
@@ -75,20 +78,22 @@ void FeedbackMatrix::assign(const Device& on, const std::vector<float>& full, st
 
 void FeedbackMatrix::upload(const Device& on, const std::vector<float>& values) {
   checksum_ = checksum_of(values);
-  fill(on, matrix_.flat(), 0.0f);
-  for (std::int64_t r = 0; r < rows_; ++r)
-    copy_to_device(on, &matrix_(r, 0), values.data() + r * cols_,
-                   static_cast<std::size_t>(cols_) * sizeof(float));
+  with_type(precision_, [&]<class T>(T) {
+    const Matrix<T> to = matrix_.as<T>();
+    std::vector<T> row(static_cast<std::size_t>(padded_cols_), T(0.0f));
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      std::copy_n(values.begin() + r * cols_, cols_, row.begin());
+      copy_to_device(on, &to(r, 0), row.data(), row.size() * sizeof(T));
+    }
+  });
 }
 
-void FeedbackMatrix::apply(const Device& on, Gemm& gemm, Mat signals, ConstMat error) const {
+void FeedbackMatrix::apply(const Device& on, Gemm& gemm, Stored signals, ConstStored error) const {
   if (rule_.feedback != Feedback::identity) {
     gemm({.c = signals, .a = error, .b = matrix_, .b_side = Side::turned});
     return;
   }
-  copy(on, signals.flat(), error.flat());
-  if (rule_.feedback_scale != 1)
-    scale(on, signals.flat(), static_cast<float>(rule_.feedback_scale));
+  convert(on, signals, error, static_cast<float>(rule_.feedback_scale));
 }
 
 }  // namespace dfascale

@@ -19,7 +19,8 @@ namespace dfascale {
 class FeedbackMatrix {
  public:
   /// Only the stage with the head feeds back; elsewhere the matrix is empty.
-  FeedbackMatrix(const Shape& shape, const Rule& rule, const StageRange& range);
+  FeedbackMatrix(const Shape& shape, const Rule& rule, const StageRange& range,
+                 Precision precision);
 
   /// Takes its memory; called in both passes over the arena.
   void lay_out(Arena& arena);
@@ -30,11 +31,12 @@ class FeedbackMatrix {
   void assign(const Device& on, const std::vector<float>& full, std::int64_t cols);
 
   /// signals (R, w) = e F^T, for e (R, D) = the preprojector error.
-  void apply(const Device& on, Gemm& gemm, Mat signals, ConstMat error) const;
+  void apply(const Device& on, Gemm& gemm, Stored signals, ConstStored error) const;
 
-  ConstMat matrix() const { return matrix_; }
+  ConstStored matrix() const { return matrix_; }
   std::int64_t rows() const { return rows_; }
-  /// Of the values of F: a restart that would draw another matrix is noticed.
+  /// Of the values of F before they are rounded to the precision: a restart that would draw another
+  /// matrix is noticed.
   std::uint64_t checksum() const { return checksum_; }
 
  private:
@@ -42,7 +44,8 @@ class FeedbackMatrix {
 
   Rule rule_;
   std::int64_t rows_ = 0, cols_ = 0, padded_cols_ = 0;
-  Mat matrix_;
+  Precision precision_;
+  Stored matrix_;
   std::uint64_t checksum_ = 0;
 };
 

@@ -208,7 +208,7 @@ void optim_keys(Table& t) {
   t.real("weight_decay", MEMBER(optim.weight_decay), 0.1, from_to(0, 100), "AdamW: decoupled decay of matrices and embeddings.");
   t.word("clip", MEMBER(optim.clip), "global", all_words<Clip>(), "Gradient norm that is clipped: of all parameters, of each block by itself, or none.");
   t.real("clip_norm", MEMBER(optim.clip_norm), 1, above(0), "Norm above which gradients are scaled down to it.");
-  t.word("precision", MEMBER(optim.precision), "f32", all_words<Precision>(), "Number format in matrix products; this version has f32 only.");
+  t.word("precision", MEMBER(optim.precision), "f32", all_words<Precision>(), "Number format of what matrix products read: weights, activations, signals and feedback; parameters, gradients, moments, sums and losses are always f32.");
 }
 
 void parallel_keys(Table& t) {

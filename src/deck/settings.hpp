@@ -9,6 +9,7 @@
 #include "credit/rule.hpp"
 #include "data/token_format.hpp"
 #include "kernels/activation.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale {
 
@@ -28,7 +29,6 @@ struct DataSettings {
 
 enum class RateSchedule { cosine, constant, linear, wsd };
 enum class Clip { global, block, none };
-enum class Precision { f32 };
 
 struct OptimSettings {
   double learning_rate;

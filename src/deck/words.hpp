@@ -59,7 +59,8 @@ template <>
 inline constexpr std::array words<Clip> = {Word{Clip::global, "global"}, Word{Clip::block, "block"},
                                            Word{Clip::none, "none"}};
 template <>
-inline constexpr std::array words<Precision> = {Word{Precision::f32, "f32"}};
+inline constexpr std::array words<Precision> = {Word{Precision::f32, "f32"},
+                                                Word{Precision::bf16, "bf16"}};
 
 /// word(Activation::relu) is "relu".
 template <class E>

@@ -7,32 +7,35 @@
 
 namespace dfascale {
 
-BlockActivations BlockActivations::lay_out(Arena& arena, const Shape& s, std::int64_t sequences) {
+BlockActivations BlockActivations::lay_out(Arena& arena, const Shape& s, std::int64_t sequences,
+                                           Precision precision) {
   const std::int64_t R = sequences * s.context, D = s.width;
   BlockActivations act;
-  act.u1 = arena.mat(R, D);
+  act.u1 = arena.stored(precision, R, D);
   act.mean1 = arena.vec(R);
   act.rstd1 = arena.vec(R);
-  act.qkv = arena.mat(R, 3 * D);
-  act.attended = arena.mat(R, D);
+  act.qkv = arena.stored(precision, R, 3 * D);
+  act.attended = arena.stored(precision, R, D);
   act.h = arena.mat(R, D);
-  act.u2 = arena.mat(R, D);
+  act.u2 = arena.stored(precision, R, D);
   act.mean2 = arena.vec(R);
   act.rstd2 = arena.vec(R);
-  act.a = arena.mat(R, 4 * D);
-  act.z = arena.mat(R, 4 * D);
+  act.a = arena.stored(precision, R, 4 * D);
+  act.z = arena.stored(precision, R, 4 * D);
   act.y = arena.mat(R, D);
   return act;
 }
 
-BlockScratch BlockScratch::lay_out(Arena& arena, const Shape& s, std::int64_t sequences) {
+BlockScratch BlockScratch::lay_out(Arena& arena, const Shape& s, std::int64_t sequences,
+                                   Precision precision) {
   const std::int64_t R = sequences * s.context, D = s.width;
   BlockScratch scratch;
-  scratch.attention = arena.vec(attention_scratch({sequences, s.context, D, s.heads}));
-  scratch.wide = arena.mat(R, 4 * D);
-  scratch.narrow = arena.mat(R, D);
+  scratch.attention = arena.vec(attention_scratch({sequences, s.context, D, s.heads}, precision));
+  scratch.wide = arena.stored(precision, R, 4 * D);
+  scratch.narrow = arena.stored(precision, R, D);
+  if (precision != Precision::f32) scratch.rounded = arena.stored(precision, R, D);
   scratch.dh = arena.mat(R, D);
-  scratch.dqkv = arena.mat(R, 3 * D);
+  scratch.dqkv = arena.stored(precision, R, 3 * D);
   scratch.product = arena.mat(3 * D, D);
   scratch.bias = arena.vec(3 * D);
   return scratch;
@@ -42,9 +45,9 @@ BlockScratch BlockScratch::with_kept_signals(Arena& arena, const Shape& s,
                                              std::int64_t sequences) const {
   const std::int64_t R = sequences * s.context, D = s.width;
   BlockScratch scratch = *this;
-  scratch.wide = arena.mat(R, 4 * D);
+  scratch.wide = arena.stored(wide.precision, R, 4 * D);
   scratch.dh = arena.mat(R, D);
-  scratch.dqkv = arena.mat(R, 3 * D);
+  scratch.dqkv = arena.stored(dqkv.precision, R, 3 * D);
   return scratch;
 }
 
@@ -61,26 +64,35 @@ void Block::forward(const Device& on, Gemm& gemm) const {
   add(on, act.y, act.h, act.y);
 }
 
-void Block::learn(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Mat dx, Residual residual,
-                  Derivative derivative) const {
+void Block::learn(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Mat dx,
+                  Residual residual, Derivative derivative) const {
   learn_mlp(on, gemm, pass, dy, residual, derivative);
   learn_attention(on, gemm, pass, dx, residual);
 }
 
+/// A signal as products want it: itself, or rounded until the next one is.
+ConstStored Block::operand(const Device& on, ConstStored signal) const {
+  if (signal.precision == scratch.wide.precision) return signal;
+  convert(on, scratch.rounded, signal);
+  return scratch.rounded;
+}
+
 /// From dy to scratch.dh, the gradient at h.
-void Block::learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Residual residual,
+void Block::learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Residual residual,
                       Derivative derivative) const {
-  const Mat da = scratch.wide, du = scratch.narrow, dh = scratch.dh;
-  if (pass != Pass::input) project_backward_params(on, gemm, g.fc2, dy, act.z);
+  const Stored da = scratch.wide, du = scratch.narrow;
+  const Mat dh = scratch.dh;
+  const ConstStored signal = operand(on, dy);
+  if (pass != Pass::input) project_backward_params(on, gemm, g.fc2, signal, act.z);
   if (pass != Pass::weights) {
-    project_backward_input(gemm, da, dy, p.fc2.weight);
+    project_backward_input(gemm, da, signal, p.fc2.weight);
     activation_backward(on, da, da, act.a, shape.activation, derivative);
   }
   if (pass != Pass::input) project_backward_params(on, gemm, g.fc1, da, act.u2);
   if (pass == Pass::weights) return;
   project_backward_input(gemm, du, da, p.fc1.weight);
   norm_backward_params(on, g.ln2.weight, g.ln2.bias, du, act.h, act.mean2, act.rstd2);
-  if (residual == Residual::vanilla) copy(on, dh.flat(), dy.flat());
+  if (residual == Residual::vanilla) convert(on, dh, dy);
   const Into into = residual == Residual::vanilla ? Into::add : Into::overwrite;
   norm_backward_input(on, dh, into, du, act.h, act.mean2, act.rstd2, p.ln2.weight);
 }
@@ -88,10 +100,12 @@ void Block::learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Resi
 /// From scratch.dh to dx.
 void Block::learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx,
                             Residual residual) const {
-  const Mat dh = scratch.dh, dqkv = scratch.dqkv, narrow = scratch.narrow;
-  if (pass != Pass::input) project_backward_params(on, gemm, g.out, dh, act.attended);
+  const Mat dh = scratch.dh;
+  const Stored dqkv = scratch.dqkv, narrow = scratch.narrow;
+  const ConstStored signal = operand(on, dh);
+  if (pass != Pass::input) project_backward_params(on, gemm, g.out, signal, act.attended);
   if (pass != Pass::weights) {
-    project_backward_input(gemm, narrow, dh, p.out.weight);
+    project_backward_input(gemm, narrow, signal, p.out.weight);
     attention_backward(on, gemm, dqkv, narrow, act.qkv, attention_shape(), scratch.attention);
   }
   if (!dx) return learn_first_norm_and_qkv(on, gemm);
@@ -117,10 +131,10 @@ void Block::learn_first_norm_and_qkv(const Device& on, Gemm& gemm) const {
                               {p.ln1.weight, p.ln1.bias, p.qkv.weight});
 }
 
-void Block::learn_layers(const Device& on, Gemm& gemm, ConstMat signals,
+void Block::learn_layers(const Device& on, Gemm& gemm, ConstStored signals,
                          Derivative derivative) const {
   const std::int64_t D = shape.width;
-  const ConstMat at_width = signals.cols_from(0, D);
+  const ConstStored at_width = signals.cols_from(0, D);
   project_backward_params(on, gemm, g.fc2, at_width, act.z);
   activation_backward(on, scratch.wide, signals, act.a, shape.activation, derivative);
   project_backward_params(on, gemm, g.fc1, scratch.wide, act.u2);

@@ -12,33 +12,37 @@
 
 namespace dfascale {
 
-/// What forward leaves for learn.
+/// What forward leaves for learn.  What only products read or write is Stored, in the precision of
+/// the run; the residual stream is float.
 struct BlockActivations {
-  Mat u1;            // (R, D) LN1 x
+  Stored u1;         // (R, D) LN1 x
   Vec mean1, rstd1;  // (R)
-  Mat qkv;           // (R, 3D)
-  Mat attended;      // (R, D)
+  Stored qkv;        // (R, 3D)
+  Stored attended;   // (R, D)
   Mat h;             // (R, D)
-  Mat u2;            // (R, D) LN2 h
+  Stored u2;         // (R, D) LN2 h
   Vec mean2, rstd2;  // (R)
-  Mat a;             // (R, 4D) pre-activation
-  Mat z;             // (R, 4D) f(a)
+  Stored a;          // (R, 4D) pre-activation
+  Stored z;          // (R, 4D) f(a)
   Mat y;             // (R, D) output
 
-  static BlockActivations lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
+  static BlockActivations lay_out(Arena& arena, const Shape& shape, std::int64_t sequences,
+                                  Precision precision);
 };
 
 /// Working space of learn, shared by all blocks of a stage.
 struct BlockScratch {
   Vec attention;
-  Mat wide;     // (R, 4D)
-  Mat narrow;   // (R, D)
-  Mat dh;       // (R, D)
-  Mat dqkv;     // (R, 3D)
-  Mat product;  // (3D, D), for the folded LN1 gradient
-  Vec bias;     // (3D)
+  Stored wide;     // (R, 4D)
+  Stored narrow;   // (R, D)
+  Stored rounded;  // (R, D) of a float signal, for products; none in f32
+  Mat dh;          // (R, D)
+  Stored dqkv;     // (R, 3D)
+  Mat product;     // (3D, D), for the folded LN1 gradient
+  Vec bias;        // (3D)
 
-  static BlockScratch lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
+  static BlockScratch lay_out(Arena& arena, const Shape& shape, std::int64_t sequences,
+                              Precision precision);
   /// The same but for what Pass::input leaves for Pass::weights, which gets memory of its own.
   BlockScratch with_kept_signals(Arena& arena, const Shape& shape, std::int64_t sequences) const;
 };
@@ -62,18 +66,19 @@ struct Block {
   /// Exact calculus inside the block but for the two asymmetric options.  Adds gradients; where dx
   /// is not empty, overwrites it with the gradient at the block's input (dx may be dy in
   /// Pass::all).  An empty dx spares the product that only dx needs; then there is only Pass::all.
-  void learn(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Mat dx, Residual residual,
+  void learn(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Mat dx, Residual residual,
              Derivative derivative) const;
 
   /// Layer-wise feedback: signals (R, 4D) = F e; every layer's output gets its first columns, and
   /// nothing flows between layers (SPEC section 2, granularity = layer).
-  void learn_layers(const Device& on, Gemm& gemm, ConstMat signals, Derivative derivative) const;
+  void learn_layers(const Device& on, Gemm& gemm, ConstStored signals, Derivative derivative) const;
 
  private:
   AttentionShape attention_shape() const {
     return {sequences, shape.context, shape.width, shape.heads};
   }
-  void learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstMat dy, Residual residual,
+  ConstStored operand(const Device& on, ConstStored signal) const;
+  void learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Residual residual,
                  Derivative derivative) const;
   void learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx, Residual residual) const;
   void learn_first_norm_and_qkv(const Device& on, Gemm& gemm) const;

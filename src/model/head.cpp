@@ -20,30 +20,31 @@ void for_chunks(std::int64_t rows, std::int64_t chunk, Work&& work) {
 
 }  // namespace
 
-Head Head::lay_out(Arena& arena, const Shape& s, std::int64_t sequences) {
+Head Head::lay_out(Arena& arena, const Shape& s, std::int64_t sequences, Precision precision) {
   const std::int64_t R = sequences * s.context;
   Head head;
   head.shape = s;
-  head.normed = arena.mat(R, s.width);
+  head.normed = arena.stored(precision, R, s.width);
   head.mean = arena.vec(R);
   head.rstd = arena.vec(R);
-  head.error = arena.mat(R, s.width);
+  head.error = arena.stored(precision, R, s.width);
   head.losses = arena.vec(R);
-  head.logits = arena.mat(std::min(chunk_rows, R), s.padded_vocab());
+  head.logits = arena.stored(precision, std::min(chunk_rows, R), s.padded_vocab());
   return head;
 }
 
-ConstVec Head::logits_after(const Device& on, Gemm& gemm, ConstMat x, std::int64_t row) const {
-  const Mat y = normed.rows_from(row, 1);
+ConstStored Head::logits_after(const Device& on, Gemm& gemm, ConstMat x, std::int64_t row) const {
+  const Stored y = normed.rows_from(row, 1);
   norm_forward(on, y, mean.part(row, 1), rstd.part(row, 1), x.rows_from(row, 1), p.weight, p.bias);
-  gemm({.c = logits.rows_from(0, 1), .a = y, .b = projector, .b_side = Side::turned});
-  return {logits.data, logits.cols};
+  const Stored first = logits.rows_from(0, 1);
+  gemm({.c = first, .a = y, .b = projector, .b_side = Side::turned});
+  return first;
 }
 
 void Head::evaluate(const Device& on, Gemm& gemm, ConstMat x, Tokens targets) const {
   norm_forward(on, normed, mean, rstd, x, p.weight, p.bias);
   for_chunks(x.rows, logits.rows, [&](std::int64_t first, std::int64_t rows) {
-    const Mat chunk = logits.rows_from(0, rows);
+    const Stored chunk = logits.rows_from(0, rows);
     gemm({.c = chunk, .a = normed.rows_from(first, rows), .b = projector, .b_side = Side::turned});
     cross_entropy(on, losses.part(first, rows), chunk, targets.part(first, rows), shape.vocab);
   });
@@ -53,7 +54,7 @@ void Head::learn(const Device& on, Gemm& gemm, ConstMat x, Tokens targets, float
                  const LogitsTap& tap, Mat dx) const {
   norm_forward(on, normed, mean, rstd, x, p.weight, p.bias);
   for_chunks(x.rows, logits.rows, [&](std::int64_t first, std::int64_t rows) {
-    const Mat chunk = logits.rows_from(0, rows), y = normed.rows_from(first, rows);
+    const Stored chunk = logits.rows_from(0, rows), y = normed.rows_from(first, rows);
     gemm({.c = chunk, .a = y, .b = projector, .b_side = Side::turned});
     cross_entropy_with_gradient(on, losses.part(first, rows), chunk, targets.part(first, rows),
                                 shape.vocab, scale);

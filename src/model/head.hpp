@@ -12,28 +12,29 @@ namespace dfascale {
 /// Where the error at the logits is asked for (credit/rule.hpp, ErrorTap::logits): signals (R, w) =
 /// dlogits F^T, with F (w, V padded).  Empty where it is not.
 struct LogitsTap {
-  ConstMat feedback;
-  Mat signals;
+  ConstStored feedback;
+  Stored signals;
 };
 
 struct Head {
   Shape shape;
   NormTensors<const float> p;
   NormTensors<float> g;
-  ConstMat projector;      // (V, D)
+  ConstStored projector;   // (V, D)
   Mat projector_gradient;  // (V, D), or empty: the rule does not train it
-  Mat normed;              // (R, D) final LN's output
+  Stored normed;           // (R, D) final LN's output
   Vec mean, rstd;          // (R)
-  Mat error;               // (R, D) e = dloss/dnormed: the preprojector error
+  Stored error;            // (R, D) e = dloss/dnormed: the preprojector error
   Vec losses;              // (R)
-  Mat logits;              // (chunk, V)
+  Stored logits;           // (chunk, V)
 
   /// Activations and working space; the rest is filled in by the stage.  Every call takes x (R, D),
   /// the last block's output.
-  static Head lay_out(Arena& arena, const Shape& shape, std::int64_t sequences);
+  static Head lay_out(Arena& arena, const Shape& shape, std::int64_t sequences,
+                      Precision precision);
 
-  /// Logits of what follows row `row`: (padded V), in the first row of `logits`.
-  ConstVec logits_after(const Device& on, Gemm& gemm, ConstMat x, std::int64_t row) const;
+  /// Logits of what follows row `row`: (1, padded V), the first row of `logits`.
+  ConstStored logits_after(const Device& on, Gemm& gemm, ConstMat x, std::int64_t row) const;
 
   /// losses (R), each token's cross-entropy in nats.
   void evaluate(const Device& on, Gemm& gemm, ConstMat x, Tokens targets) const;

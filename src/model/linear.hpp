@@ -8,18 +8,18 @@
 namespace dfascale {
 
 /// y (R, out) = x (R, in) W^T + b.
-inline void project(Gemm& gemm, Mat y, ConstMat x, const LinearTensors<const float>& p) {
+inline void project(Gemm& gemm, Stored y, ConstStored x, const LinearTensors<const float>& p) {
   gemm({.c = y, .a = x, .b = p.weight, .b_side = Side::turned, .bias = p.bias});
 }
 
 /// dx (R, in) = dy (R, out) W.
-inline void project_backward_input(Gemm& gemm, Mat dx, ConstMat dy, ConstMat weight) {
+inline void project_backward_input(Gemm& gemm, Stored dx, ConstStored dy, ConstStored weight) {
   gemm({.c = dx, .a = dy, .b = weight});
 }
 
 /// dW += dy^T x, db += column sums of dy.
 inline void project_backward_params(const Device& on, Gemm& gemm, const LinearTensors<float>& g,
-                                    ConstMat dy, ConstMat x) {
+                                    ConstStored dy, ConstStored x) {
   gemm({.c = g.weight, .a = dy, .a_side = Side::turned, .b = x, .into = Into::add});
   bias_backward(on, g.bias, dy);
 }

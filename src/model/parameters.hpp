@@ -10,7 +10,7 @@
 
 #include "credit/rule.hpp"
 #include "kernels/device.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 #include "model/shape.hpp"
 #include "model/stage_range.hpp"
 
@@ -104,10 +104,13 @@ template <class T>
 struct NormTensors {
   Vector<T> weight, bias;  // (D)
 };
+/// A matrix of gradients is float; one of values is read by products as these want it.
+template <class T>
+using Operand = std::conditional_t<std::is_const_v<T>, ConstStored, Matrix<T>>;
 template <class T>
 struct LinearTensors {
-  Matrix<T> weight;  // (out, in)
-  Vector<T> bias;    // (out)
+  Operand<T> weight;  // (out, in)
+  Vector<T> bias;     // (out)
 };
 /// The tensors of one block, as values or as gradients (empty where not trained).
 template <class T>
@@ -123,7 +126,7 @@ struct EndTensors {
   Matrix<T> token_embedding;     // (V, D)
   Matrix<T> position_embedding;  // (T, D)
   NormTensors<T> final_ln;
-  Matrix<T> projector;  // (V, D)
+  Operand<T> projector;  // (V, D)
 };
 
 template <class T>

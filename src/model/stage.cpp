@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "kernels/embed.hpp"
+#include "kernels/residual.hpp"
 
 namespace dfascale {
 namespace {
@@ -38,12 +39,15 @@ Stage::Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, con
       shape(shape),
       rule(rule),
       range(layout.range),
-      sequences(layout.sequences) {
-  const BlockScratch scratch =
-      range.blocks() > 0 ? BlockScratch::lay_out(arena, shape, sequences) : BlockScratch{};
+      sequences(layout.sequences),
+      precision(layout.precision) {
+  const BlockScratch scratch = range.blocks() > 0
+                                   ? BlockScratch::lay_out(arena, shape, sequences, precision)
+                                   : BlockScratch{};
   for (std::int64_t i = 0; i < layout.slots; ++i)
     slots.push_back(lay_out_slot(arena, scratch, layout.splits_backward));
-  if (range.has_head) head = Head::lay_out(arena, shape, sequences);
+  if (range.has_head) head = Head::lay_out(arena, shape, sequences, precision);
+  if (precision != Precision::f32) lay_out_weights(arena);
 }
 
 Slot Stage::lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_backward) const {
@@ -59,9 +63,9 @@ Slot Stage::lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_
     block.x = slot.output();
     block.scratch = splits_backward ? scratch.with_kept_signals(arena, shape, sequences) : scratch;
     if (trains_block(rule, l, shape.layers)) {
-      block.act = BlockActivations::lay_out(arena, shape, sequences);
+      block.act = BlockActivations::lay_out(arena, shape, sequences, precision);
     } else {
-      if (!frozen) frozen = BlockActivations::lay_out(arena, shape, sequences);
+      if (!frozen) frozen = BlockActivations::lay_out(arena, shape, sequences, precision);
       block.act = *frozen;
     }
     slot.blocks.push_back(block);
@@ -69,7 +73,7 @@ Slot Stage::lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_
   slot.signals = lay_out_signals(arena, splits_backward);
   const bool makes_error = range.has_head && feeds_back(rule, shape.layers);
   if (makes_error || is_fed_back(rule, range, shape.layers))
-    slot.fed_back = arena.mat(R, rule.granularity == Granularity::block ? D : 4 * D);
+    slot.fed_back = arena.stored(precision, R, rule.granularity == Granularity::block ? D : 4 * D);
   return slot;
 }
 
@@ -83,23 +87,53 @@ std::vector<Mat> Stage::lay_out_signals(Arena& arena, bool splits_backward) cons
   return signals;
 }
 
+/// In the order in which bind() goes over them.
+void Stage::lay_out_weights(Arena& arena) {
+  const std::int64_t D = shape.width;
+  const auto add = [&](std::int64_t rows, std::int64_t cols) {
+    weights_.push_back({{}, arena.stored(precision, rows, cols)});
+  };
+  for (std::int64_t l = range.first; l < range.end; ++l) {
+    add(3 * D, D);
+    add(D, D);
+    add(4 * D, D);
+    add(D, 4 * D);
+  }
+  if (range.has_head) add(shape.padded_vocab(), D);
+}
+
 void Stage::bind(const ParameterTable& of_values, ConstVec values,
                  const ParameterTable& of_gradients, Vec gradients, const FeedbackMatrix& matrix) {
   feedback = &matrix;
   p = ends_of(of_values, shape, Buffer::values, values);
   g = ends_of(of_gradients, shape, Buffer::trained, gradients);
   if (!rule.train_projector) g.projector = {};
-  for (Slot& slot : slots) {
-    for (std::int64_t l = range.first; l < range.end; ++l) {
+  auto next = weights_.begin();
+  const auto for_products = [&](ConstStored& weight) {
+    if (next == weights_.end()) return;
+    next->exact = weight.as<const float>();
+    weight = next++->rounded;
+  };
+  for (std::int64_t l = range.first; l < range.end; ++l) {
+    auto own = block_of(of_values, l, Buffer::values, values);
+    for (LinearTensors<const float>* linear : {&own.qkv, &own.out, &own.fc1, &own.fc2})
+      for_products(linear->weight);
+    for (Slot& slot : slots) {
       Block& block = slot.blocks[static_cast<std::size_t>(l - range.first)];
-      block.p = block_of(of_values, l, Buffer::values, values);
+      block.p = own;
       block.g = block_of(of_gradients, l, Buffer::trained, gradients);
     }
   }
+  if (!range.has_head) return;
   head.p = p.final_ln;
   head.g = g.final_ln;
   head.projector = p.projector;
+  for_products(head.projector);
   head.projector_gradient = g.projector;
+}
+
+void Stage::round_weights() const {
+  for (const Rounded& weight : weights_) convert(on, weight.rounded, weight.exact);
 }
 
 void Stage::forward(const Slot& slot) const {
@@ -112,7 +146,7 @@ void Stage::evaluate(const Slot& slot) {
   head.evaluate(on, gemm, slot.output(), slot.micro_batch.targets());
 }
 
-void Stage::learn_embedding(const Slot& slot, ConstMat dx0) const {
+void Stage::learn_embedding(const Slot& slot, ConstStored dx0) const {
   token_embedding_backward(on, g.token_embedding, dx0, slot.micro_batch.inputs(),
                            slot.micro_batch.runs());
   position_embedding_backward(on, g.position_embedding, dx0);

@@ -26,6 +26,7 @@ struct StageLayout {
   std::int64_t slots = 1;  ///< micro-batches under way at once
   /// Weight gradients taken later than input gradients: what they need is kept until then.
   bool splits_backward = false;
+  Precision precision = Precision::f32;  ///< of what products read
 };
 
 /// One micro-batch under way.
@@ -37,7 +38,7 @@ struct Slot {
   /// stage's output.  One buffer, passed down in place, unless the backward pass is split; empty
   /// where the rule passes none.
   std::vector<Mat> signals;
-  Mat fed_back;  // (R, D) or (R, 4D): F e, shared by all blocks; empty if the stage is not fed back
+  Stored fed_back;  // (R, D) or (R, 4D): F e, shared by all blocks; empty if there is none
 
   ConstMat output() const { return blocks.empty() ? ConstMat(x) : ConstMat(blocks.back().act.y); }
 };
@@ -53,12 +54,15 @@ struct Stage {
   void bind(const ParameterTable& of_values, ConstVec values, const ParameterTable& of_gradients,
             Vec gradients, const FeedbackMatrix& matrix);
 
+  /// Once the values have changed, before anything is computed with them: rounds what products read
+  /// of them.
+  void round_weights() const;
   /// Activations of every block, from the slot's tokens or its received input.
   void forward(const Slot& slot) const;
   /// After forward, on the last stage: the head's losses only.
   void evaluate(const Slot& slot);
   /// Adds the gradients of both embeddings, given that at x0 (R, D).
-  void learn_embedding(const Slot& slot, ConstMat dx0) const;
+  void learn_embedding(const Slot& slot, ConstStored dx0) const;
 
   const Device& on;
   Gemm& gemm;
@@ -66,6 +70,7 @@ struct Stage {
   Rule rule;
   StageRange range;
   std::int64_t sequences;
+  Precision precision;
   std::vector<Slot> slots;
   Head head;  ///< laid out where the stage has it
   EndTensors<const float> p;
@@ -75,6 +80,14 @@ struct Stage {
  private:
   Slot lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_backward) const;
   std::vector<Mat> lay_out_signals(Arena& arena, bool splits_backward) const;
+  void lay_out_weights(Arena& arena);
+
+  /// A matrix of values, and what products read instead.
+  struct Rounded {
+    ConstMat exact;
+    Stored rounded;
+  };
+  std::vector<Rounded> weights_;  ///< of blocks, then the projector; none in f32
 };
 
 /// Whether a stage needs F e: for its fed-back blocks, or for the embedding.

@@ -193,7 +193,8 @@ std::int64_t least_bytes(const LayoutCost& cost, StageMemory& memory) {
     bytes.push_back(memory.bytes(cost.training, {.range = cost.ranges[s],
                                                  .sequences = cost.training.sequences,
                                                  .slots = slots[s],
-                                                 .splits_backward = splits}));
+                                                 .splits_backward = splits,
+                                                 .precision = cost.training.optim.precision}));
   return cost.of_fullest_rank(bytes);
 }
 

@@ -80,9 +80,10 @@ void print_machine(const BenchReport& report) {
   log::say("{:<16}{}", "products", Gemm::library());
   const Settings& s = report.settings;
   log::say(
-      "{:<16}{} x {}, vocabulary {}, context {}; {} rank(s), {} micro-batch(es) of {} sequences",
+      "{:<16}{} x {}, vocabulary {}, context {}; {} rank(s), {} micro-batch(es) of {} sequences, "
+      "{}",
       "step", s.model.layers, s.model.width, s.model.vocab, s.model.context, report.ranks,
-      s.parallel.micro_batches, s.micro_batch_sequences());
+      s.parallel.micro_batches, s.micro_batch_sequences(), word(s.optim.precision));
 }
 
 void print_peaks(const Peaks& peaks) {
@@ -187,6 +188,7 @@ void write_json(const BenchReport& report, const std::string& file) {
                  {"heads", m.heads},
                  {"context", m.context},
                  {"vocab", m.vocab}}},
+               {"precision", word(report.settings.optim.precision)},
                {"micro_batches", report.settings.parallel.micro_batches},
                {"micro_batch_sequences", report.settings.micro_batch_sequences()},
                {"peak_flops",
@@ -208,9 +210,11 @@ int bench_step(const BenchOptions& options) {
   Gemm gemm(device);
   const auto measure = [&] {
     return measure_peak(device, gemm, shape_of(report.settings.model),
-                        report.settings.micro_batch_sequences(), options.peak_seconds);
+                        report.settings.micro_batch_sequences(), report.settings.optim.precision,
+                        options.peak_seconds);
   };
   print_machine(report);
+  warn_if_widened(report.settings.optim.precision);
   report.peaks.before = measure();
   for (const Settings& s : settings_of_rules(report.settings, options.rule))
     report.rules.push_back(time_steps(session.comm(), device, gemm, s, options.steps));

@@ -26,9 +26,11 @@ struct VariantResult {
   const Comparison& worst() const;
 };
 
-/// Runs one variant on a layout (batch_sequences is the file's).  Collective; the result is that of
-/// all ranks.  Throws Error(Exit::usage) if the layout does not fit the file's sizes or the rule.
+/// Runs one variant on a layout (batch_sequences is the file's) in a precision; in bf16 without
+/// AdamW steps.  Collective; the result is that of all ranks.  Throws Error(Exit::usage) if the
+/// layout does not fit the file's sizes or the rule.
 VariantResult check_variant(const Comm& comm, const Device& on, Gemm& gemm, const Golden& golden,
-                            const GoldenVariant& variant, const ParallelSettings& layout);
+                            const GoldenVariant& variant, const ParallelSettings& layout,
+                            Precision precision);
 
 }  // namespace dfascale

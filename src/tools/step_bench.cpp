@@ -37,6 +37,7 @@ const std::map<std::string, const char*> kernel_groups = {{"activation", "activa
                                                           {"add", "residual, copies, zeros"},
                                                           {"copy", "residual, copies, zeros"},
                                                           {"fill", "residual, copies, zeros"},
+                                                          {"convert", "residual, copies, zeros"},
                                                           {"scale", "residual, copies, zeros"},
                                                           {"bias_backward", "bias gradients"}};
 

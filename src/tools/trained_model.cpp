@@ -58,9 +58,10 @@ TrainedModel::TrainedModel(const std::string& where, std::int64_t sequences)
   if (sequences == 0) sequences = settings_.micro_batch_sequences();
   const Shape shape = shape_of(settings_.model);
   learner_ = make_in<Learner>(arena_, device_, gemm_, shape, rule_for_reading(), settings_.optim,
-                              whole_model_layout(shape, sequences));
+                              whole_model_layout(shape, sequences, settings_.optim.precision));
   learner_->initialise_parameters(0, 0);  // padding to zero
   load_state(file, *learner_, Moments::leave);
+  taker().begin_evaluation();
 }
 
 }  // namespace dfascale

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "comm/session.hpp"
 #include "deck/deck.hpp"
+#include "deck/words.hpp"
 #include "pipeline/schedules.hpp"
 #include "tools/golden_check.hpp"
 #include "tools/golden_rule.hpp"
@@ -85,6 +86,7 @@ int verify(const VerifyOptions& options) {
   const Session session;
   const ParallelSettings layout = layout_of(options, session.comm().size());
   const Golden golden = read_golden(options.file);
+  const Precision precision = *from_word<Precision>(options.precision);
   const Device device;
   Gemm gemm(device);
   nlohmann::json json = {
@@ -93,7 +95,7 @@ int verify(const VerifyOptions& options) {
   std::vector<VariantResult> results;
   for (const GoldenVariant* variant : chosen(golden, options.variants)) {
     results.push_back(check_variant(session.comm(), device, gemm, golden, *variant,
-                                    with_schedule(layout, options, rule_of(*variant))));
+                                    with_schedule(layout, options, rule_of(*variant)), precision));
     failed += results.back().passed() ? 0 : 1;
     if (!options.json) print(results.back());
     json["variants"].push_back(as_json(results.back()));
@@ -125,9 +127,11 @@ void add_verify(CLI::App& app, Run& run) {
   command->add_option("--variant", options->variants, "Only this variant; repeatable")
       ->allow_extra_args(false);
   command
-      ->add_option("--precision", options->precision,
-                   "Number format in matrix products; this version has f32 only")
-      ->check(CLI::IsMember({"f32"}))
+      ->add_option(
+          "--precision", options->precision,
+          "Number format of what matrix products read; bf16 compares gradients and losses, "
+          "with tolerances of its own, and no AdamW steps")
+      ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
   command->add_option("--layout", options->layout, "DPxPP; needs as many ranks")
       ->capture_default_str();

@@ -122,7 +122,8 @@ std::vector<StageLayout> stage_layouts(const Training& training,
     layouts.push_back({.range = ranges[s],
                        .sequences = training.sequences,
                        .slots = slots[s],
-                       .splits_backward = splits_backward});
+                       .splits_backward = splits_backward,
+                       .precision = training.optim.precision});
   return layouts;
 }
 

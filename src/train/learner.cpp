@@ -3,14 +3,26 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "credit/backward.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/residual.hpp"
 
 namespace dfascale {
 
-StageLayout whole_model_layout(const Shape& shape, std::int64_t micro_batch_sequences) {
-  return {.range = whole_model(shape.layers), .sequences = micro_batch_sequences};
+StageLayout whole_model_layout(const Shape& shape, std::int64_t micro_batch_sequences,
+                               Precision precision) {
+  return {.range = whole_model(shape.layers),
+          .sequences = micro_batch_sequences,
+          .precision = precision};
+}
+
+void warn_if_widened(Precision precision) {
+  if (Gemm::support(precision) == Support::widened)
+    log::warn(
+        "precision = \"bf16\": {} has no bf16 instructions to use here (AVX512-BF16 or AMX); "
+        "products round as they would and compute in f32, which saves memory but no time",
+        Gemm::library());
 }
 
 GradientTaker::GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape,
@@ -19,7 +31,13 @@ GradientTaker::GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const S
       table_(shape, rule, layout.range),
       gradients_(arena.vec(table_.trained_size())),
       loss_sum_(arena.vector<double>(1)),
-      stage_(arena, on, gemm, shape, rule, layout) {}
+      stage_(arena, on, gemm, shape, rule, layout) {
+  if (Gemm::support(layout.precision) == Support::none)
+    fail(Exit::usage,
+         "optim.precision = \"bf16\": {} computes in f32 only so far; use \"f32\", or a build for "
+         "hosts",
+         Gemm::library());
+}
 
 void GradientTaker::bind(const ParameterTable& of_values, ConstVec values,
                          const FeedbackMatrix& feedback) {
@@ -34,6 +52,7 @@ void GradientTaker::begin() {
 void GradientTaker::begin_evaluation() {
   const double zero = 0;
   copy_to_device(on_, loss_sum_.data, &zero, sizeof zero);
+  stage_.round_weights();
 }
 
 void GradientTaker::forward(std::int64_t at, float scale) {
@@ -69,10 +88,15 @@ void GradientTaker::evaluate(Tokens inputs, Tokens targets, std::int64_t sequenc
 std::vector<float> GradientTaker::logits_after(Tokens inputs, std::int64_t place) {
   slot(0).micro_batch.load(on_, inputs, inputs);  // targets are not looked at
   stage_.forward(slot(0));
-  const ConstVec logits = stage_.head.logits_after(on_, stage_.gemm, slot(0).output(), place);
-  std::vector<float> host(static_cast<std::size_t>(stage_.shape.vocab));
-  copy_to_host(on_, host.data(), logits.data, host.size() * sizeof(float));
-  return host;
+  const ConstStored logits = stage_.head.logits_after(on_, stage_.gemm, slot(0).output(), place);
+  const auto vocab = static_cast<std::size_t>(stage_.shape.vocab);
+  std::vector<float> values;
+  with_type(logits.precision, [&]<class T>(T) {
+    std::vector<T> host(vocab);
+    copy_to_host(on_, host.data(), logits.data, vocab * sizeof(T));
+    values.assign(host.begin(), host.end());
+  });
+  return values;
 }
 
 double GradientTaker::loss_sum() const {
@@ -108,7 +132,7 @@ Shard own_shard(const std::vector<std::int64_t>& cuts, std::int64_t replica) {
 Learner::Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
                  const OptimSettings& optim, const StageLayout& layout, const Sharding& sharding)
     : on_(on),
-      feedback_(shape, rule, layout.range),
+      feedback_(shape, rule, layout.range, layout.precision),
       taker_(arena, on, gemm, shape, rule, layout),
       cuts_(shard_cuts(taker_.table(), sharding.replicas)),
       adamw_(taker_.table(), shape, rule, optim, own_shard(cuts_, sharding.replica)) {

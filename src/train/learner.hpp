@@ -22,7 +22,11 @@ inline Shape shape_of(const ModelSettings& m) {
 }
 
 /// The whole model on one rank, one micro-batch at a time.
-StageLayout whole_model_layout(const Shape& shape, std::int64_t micro_batch_sequences);
+StageLayout whole_model_layout(const Shape& shape, std::int64_t micro_batch_sequences,
+                               Precision precision = Precision::f32);
+
+/// Says so where the processor has no instructions for a precision.
+void warn_if_widened(Precision precision);
 
 /// Takes gradients under a rule, over somebody else's parameter values: a stage and one set of
 /// gradients.
@@ -33,9 +37,9 @@ class GradientTaker {
   /// `values` are laid out as a table says, of the same stage, whose rule may be another.
   void bind(const ParameterTable& of_values, ConstVec values, const FeedbackMatrix& feedback);
 
-  /// Gradients and the sum of losses to zero.
+  /// Gradients and the sum of losses to zero; to be called when parameters have changed.
   void begin();
-  /// Only the sum of losses to zero, before evaluate().
+  /// Only the sum of losses to zero, before evaluate(); likewise.
   void begin_evaluation();
 
   /// One micro-batch's forward, in a slot whose tokens are loaded or whose input was received; on

@@ -34,20 +34,27 @@ struct Rates {
 };
 
 /// The best FLOP/s over repetitions of at least `seconds` in all.
-Rates best_rates(const Device& on, Gemm& gemm, const Size& size, double seconds) {
+Rates best_rates(const Device& on, Gemm& gemm, const Size& size, Precision precision,
+                 double seconds) {
   Arena arena;
+  const auto matrix = [&](std::int64_t rows, std::int64_t cols) {
+    return arena.stored(precision, rows, cols);
+  };
   const auto lay_out = [&] {
-    return Product{
-        .c = arena.mat(size.m, size.n),
-        .a = arena.mat(size.m, size.k),
-        .b = size.b_side == Side::plain ? arena.mat(size.k, size.n) : arena.mat(size.n, size.k),
-        .b_side = size.b_side};
+    struct {
+      Stored c, a, b;
+      Vec row;
+    } made{matrix(size.m, size.n), matrix(size.m, size.k),
+           size.b_side == Side::plain ? matrix(size.k, size.n) : matrix(size.n, size.k),
+           arena.vec(std::max(size.k, size.n))};
+    return made;
   };
   lay_out();
   arena.commit();
-  const Product product = lay_out();
-  fill(on, {const_cast<float*>(product.a.data), product.a.size()}, 0.5f);
-  fill(on, {const_cast<float*>(product.b.data), product.b.size()}, 0.25f);
+  const auto [c, a, b, row] = lay_out();
+  fill(on, row, 0.5f);
+  for (const Stored& m : {a, b}) convert(on, m, ConstMat(row.data, m.rows, m.cols, 0));
+  const Product product{.c = c, .a = a, .b = b, .b_side = size.b_side};
   gemm(product);
   fence(on);
   const double flop =
@@ -67,10 +74,10 @@ Rates best_rates(const Device& on, Gemm& gemm, const Size& size, double seconds)
 }  // namespace
 
 Peak measure_peak(const Device& on, Gemm& gemm, const Shape& shape,
-                  std::int64_t micro_batch_sequences, double seconds) {
+                  std::int64_t micro_batch_sequences, Precision precision, double seconds) {
   Peak peak;
   const auto take = [&](double& best, const Size& size, double share) {
-    const Rates rates = best_rates(on, gemm, size, share);
+    const Rates rates = best_rates(on, gemm, size, precision, share);
     best = std::max(best, rates.wall);
     peak.processor = std::max(peak.processor, rates.processor);
   };

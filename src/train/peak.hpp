@@ -20,9 +20,9 @@ struct Peak {
   double best() const { return square > shapes ? square : shapes; }
 };
 
-/// Times products for `seconds` each way and keeps the best repetition: an upper bound that this
-/// library reaches here and now.
+/// Times products of a precision for `seconds` each way and keeps the best repetition: an upper
+/// bound that this library reaches here and now.
 Peak measure_peak(const Device& on, Gemm& gemm, const Shape& shape,
-                  std::int64_t micro_batch_sequences, double seconds);
+                  std::int64_t micro_batch_sequences, Precision precision, double seconds);
 
 }  // namespace dfascale

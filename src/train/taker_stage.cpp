@@ -68,6 +68,12 @@ Vec TakerStage::output_gradient(std::int64_t slot) {
   return taker_.slot(slot).signals.back().flat();
 }
 
-Vec TakerStage::fed_back(std::int64_t slot) { return taker_.slot(slot).fed_back.flat(); }
+/// The bits as they are, gaps between rows included: two numbers of bf16 in a float of the message.
+Vec TakerStage::fed_back(std::int64_t slot) {
+  const Stored& signal = taker_.slot(slot).fed_back;
+  constexpr auto float_bytes = static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t bytes = signal.rows * signal.stride * bytes_of(signal.precision);
+  return {static_cast<float*>(signal.data), (bytes + float_bytes - 1) / float_bytes};
+}
 
 }  // namespace dfascale

@@ -45,10 +45,11 @@ Trainer::Trainer(const Session& session, const Settings& settings)
       seconds_{.start = seconds_now()} {
   const Training training = Training::of(settings);
   flops_per_token_ = flops_per_token(training.shape, training.rule).total();
+  warn_if_widened(training.optim.precision);
   // Before anything large is allocated, so that it adds nothing to the most memory used.
   if (settings.run.peak_seconds > 0)
-    peak_ =
-        measure_peak(device_, gemm_, training.shape, training.sequences, settings.run.peak_seconds);
+    peak_ = measure_peak(device_, gemm_, training.shape, training.sequences,
+                         training.optim.precision, settings.run.peak_seconds);
   model_ = std::make_unique<ParallelLearner>(comm_, device_, gemm_, training);
   model_->trace_steps(settings.run.trace);
   if (settings.run.alignment_steps > 0)

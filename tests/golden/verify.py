@@ -74,10 +74,12 @@ def main():
     files = sorted((pathlib.Path(sys.argv[2]) / "tests/golden").resolve().glob("*.h5"))
     for file in files:
         verify(checks, program, file)
+        verify(checks, program, file, "--precision", "bf16")
         if not is_curve(file):
             parts = 2 if batch_of(file) % 2 == 0 else batch_of(file)
             verify(checks, program, file, "--micro-batches", str(parts))
             verify(checks, program, file, "--layout", f"{parts}x1", ranks=parts)
+            verify(checks, program, file, "--precision", "bf16", "--layout", f"{parts}x1", ranks=parts)
             as_json(checks, program, file)
     with work_folder() as work:
         file = next(file for file in files if file.name == "tied_l1.h5")

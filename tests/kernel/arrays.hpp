@@ -12,7 +12,7 @@
 
 #include "kernels/device.hpp"
 #include "kernels/random.hpp"
-#include "kernels/span.hpp"
+#include "kernels/real.hpp"
 #include "tests/oracle/dense.hpp"
 
 namespace dfascale::test {
@@ -111,6 +111,42 @@ inline oracle::Values random_values(std::int64_t count, std::uint32_t name,
 inline oracle::Dense random_dense(std::int64_t rows, std::int64_t cols, std::uint32_t name,
                                   double deviation = 1.0) {
   return {rows, cols, random_values(rows * cols, name, deviation)};
+}
+
+/// A matrix on the device in bf16, whose rows are `gap` elements apart.
+class HalfGrid {
+ public:
+  HalfGrid(const oracle::Dense& values, std::int64_t gap)
+      : rows_(values.rows), cols_(values.cols), stride_(values.cols + gap), array_([&] {
+          std::vector<Bf16> all(static_cast<std::size_t>(values.rows * (values.cols + gap)));
+          for (std::int64_t r = 0; r < values.rows; ++r)
+            for (std::int64_t c = 0; c < values.cols; ++c)
+              all[static_cast<std::size_t>(r * (values.cols + gap) + c)] =
+                  static_cast<float>(values(r, c));
+          return all;
+        }()) {}
+
+  Stored mat() const { return Matrix<Bf16>(array_.data(), rows_, cols_, stride_); }
+  ConstStored view() const { return mat(); }
+  oracle::Dense host() const {
+    const std::vector<Bf16> all = array_.host();
+    oracle::Dense values(rows_, cols_);
+    for (std::int64_t r = 0; r < rows_; ++r)
+      for (std::int64_t c = 0; c < cols_; ++c)
+        values(r, c) = static_cast<double>(float(all[static_cast<std::size_t>(r * stride_ + c)]));
+    return values;
+  }
+
+ private:
+  std::int64_t rows_, cols_, stride_;
+  Array<Bf16> array_;
+};
+
+/// What bf16 makes of numbers.
+inline oracle::Dense rounded(oracle::Dense values) {
+  for (double& value : values.values)
+    value = static_cast<double>(float(Bf16(static_cast<float>(value))));
+  return values;
 }
 
 inline std::vector<std::int32_t> random_tokens(std::int64_t count, std::int64_t vocab,

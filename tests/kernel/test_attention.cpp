@@ -22,7 +22,7 @@ struct Forward {
         wanted(oracle::attention_forward(qkv, s)),
         device_qkv(qkv, gap),
         out(oracle::Dense(s.sequences * s.context, s.width), gap),
-        scratch(std::vector<float>(attention_scratch(s), NAN)) {
+        scratch(std::vector<float>(attention_scratch(s, Precision::f32), NAN)) {
     attention_forward(on, gemm, out.mat(), device_qkv.view(), s, scratch.vec());
   }
 
@@ -57,7 +57,8 @@ TEST_P(Attention, BackwardEqualsTheOracle) {
 
 TEST(AttentionScratch, DoesNotGrowWithSequencesAndHeads) {
   if (!device_memory_is_host()) GTEST_SKIP() << "on GPUs it holds statistics of all queries";
-  EXPECT_EQ(attention_scratch({1, 512, 576, 9}), attention_scratch({64, 512, 4096, 64}));
+  for (const Precision p : {Precision::f32, Precision::bf16})
+    EXPECT_EQ(attention_scratch({1, 512, 576, 9}, p), attention_scratch({64, 512, 4096, 64}, p));
 }
 
 TEST(AttentionOracle, GradientEqualsFiniteDifferences) {

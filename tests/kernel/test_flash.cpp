@@ -146,9 +146,9 @@ TEST(FlashSizes, SharedMemoryIsEnough) {
 }
 
 TEST(FlashSizes, WiderHeadsAreRefused) {
-  EXPECT_EQ(attention_scratch({2, 5, 512, 2}), 3 * 2 * 2 * 5);
+  EXPECT_EQ(attention_scratch({2, 5, 512, 2}, Precision::f32), 3 * 2 * 2 * 5);
   expect_error(Exit::usage, {"heads of 257 columns", "model.heads = 1", "at most 256"}, [] {
-    attention_scratch({1, 5, 257, 1});
+    attention_scratch({1, 5, 257, 1}, Precision::f32);
   });
 }
 

@@ -9,6 +9,9 @@ struct Size {
   std::int64_t m, n, k;
 };
 
+/// Half the relative distance of neighbours in bf16.
+constexpr double half_spacing = 0x1p-8;
+
 /// Every combination of stored or turned operands, overwrite or add, bias or none, and two alphas.
 struct Case {
   Size size;
@@ -83,6 +86,74 @@ TEST(Gemm, ReferenceEqualsTheOracle) {
   for (const Case& t : cases()) {
     expect_close(result(t, gemm_reference).values, wanted(t).values, eps, "reference");
   }
+}
+
+/// Operands in bf16, the result in float or bf16, against the oracle on the same rounded operands.
+TEST(Gemm, HalfPrecisionEqualsTheOracle) {
+  if (Gemm::support(Precision::bf16) == Support::none) GTEST_SKIP() << "f32 only";
+  Gemm gemm(on);
+  for (const Case& t : cases()) {
+    const auto [m, n, k] = t.size;
+    const oracle::Dense left = rounded(operand(m, k, t.a, 1)),
+                        right = rounded(operand(k, n, t.b, 2));
+    const oracle::Dense before = rounded(random_dense(m, n, 3));
+    const oracle::Values bias = random_values(n, 4);
+    const HalfGrid a(left, t.gap), b(right, t.gap + 1), half(before, t.gap);
+    const Grid whole(before, t.gap);
+    const Array<float> device_bias(to_float(bias));
+    const auto product = [&](const Stored& c) {
+      return Product{c,   a.view(), t.a,     b.view(),
+                     t.b, t.into,   t.alpha, t.bias ? device_bias.view() : ConstVec{}};
+    };
+    oracle::Dense wanted = before;
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (std::int64_t l = 0; l < k; ++l)
+          sum += (t.a == Side::plain ? left(i, l) : left(l, i)) *
+                 (t.b == Side::plain ? right(l, j) : right(j, l));
+        wanted(i, j) =
+            t.alpha * sum + (t.bias ? bias[j] : 0) + (t.into == Into::add ? before(i, j) : 0);
+      }
+    }
+    gemm(product(whole.mat()));
+    expect_close(whole.host().values, wanted.values, sum_tolerance(k), "float result");
+    gemm(product(half.mat()));
+    // Rounded once, or twice where bias and sum go through the result.
+    const double twice = 2 * half_spacing;
+    expect_close(half.host().values, wanted.values, twice, "bf16 result");
+    HalfGrid again(before, t.gap);
+    gemm_reference(product(again.mat()));
+    expect_close(again.host().values, wanted.values, half_spacing, "reference");
+  }
+}
+
+/// Results of millions of elements are made in stripes.
+TEST(Gemm, HalfPrecisionOfLargeResults) {
+  if (Gemm::support(Precision::bf16) == Support::none) GTEST_SKIP() << "f32 only";
+  Gemm gemm(on);
+  const std::int64_t m = 50, n = 90001, k = 3;
+  const HalfGrid a(random_dense(m, k, 1), 0), plain(random_dense(k, n, 2), 1),
+      turned(random_dense(n, k, 3), 2);
+  const HalfGrid found(oracle::Dense(m, n), 5), expected(oracle::Dense(m, n), 0);
+  const Array<float> bias(to_float(random_values(n, 4)));
+  for (const Side side : {Side::plain, Side::turned}) {
+    const ConstStored b = side == Side::plain ? plain.view() : turned.view();
+    gemm({found.mat(), a.view(), Side::plain, b, side, Into::overwrite, 1.0f, bias.view()});
+    gemm_reference(
+        {expected.mat(), a.view(), Side::plain, b, side, Into::overwrite, 1.0f, bias.view()});
+    expect_close(found.host().values, expected.host().values, half_spacing, "large result");
+  }
+}
+
+TEST(Gemm, HalfPrecisionOfSeveralIsRefused) {
+  Gemm gemm(on);
+  const Grid whole(oracle::Dense(4, 4), 0);
+  const HalfGrid half(oracle::Dense(4, 4), 0);
+  expect_error(Exit::device, {"A 4x4", "B 4x4", "bf16"},
+               [&] { gemm({.c = whole.mat(), .a = half.view(), .b = whole.view()}); });
+  expect_error(Exit::device, {"C 4x4", "bf16"},
+               [&] { gemm({.c = half.mat(), .a = whole.view(), .b = whole.view()}); });
 }
 
 TEST(Gemm, EmptyProducts) {

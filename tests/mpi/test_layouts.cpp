@@ -73,6 +73,22 @@ TEST(Layouts, UnevenSplitsAndTheHeadAlone) {
               {rule, tied, clips_blocks, default_schedule(preset(rule)), split, 1, ranks, 0, 4, 0});
 }
 
+/// Rounded to bf16, sums of another order may round to the neighbour: losses agree to that only.
+TEST(Layouts, HalfPrecisionFollowsOneRank) {
+  for (Case c : cases(session->comm().size())) {
+    if (!c.tied) continue;
+    c.precision = Precision::bf16;
+    SCOPED_TRACE(c.name());
+    const std::vector<double>& one = losses_of_one_rank(session->comm(), c, steps);
+    const std::vector<double> found = Trained(session->comm(), c, steps).losses();
+    EXPECT_LT(worst_difference(found, one, 0, steps), 2e-3);
+    c.precision = Precision::f32;
+    const std::vector<double>& exact = losses_of_one_rank(session->comm(), c, steps);
+    EXPECT_LT(worst_difference(found, exact, 0, steps), 5e-3);
+    EXPECT_GT(worst_difference(found, exact, 0, steps), 1e-6) << "nothing was rounded";
+  }
+}
+
 /// One rank that holds the whole pipeline has norms of several stages.
 TEST(Layouts, SeveralStagesOnEveryRank) {
   const std::int64_t ranks = session->comm().size();

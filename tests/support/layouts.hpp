@@ -27,11 +27,12 @@ struct Case {
   std::string schedule, split;
   std::int64_t dp, pp, zero, micro_batches, in_flight;
   std::int64_t layers = 6, batch_sequences = 24;
+  Precision precision = Precision::f32;
 
   std::string name() const {
-    return fmt::format("{} {} {}x{} {} split \"{}\" M {} zero {} clip {} in flight {}", rule,
-                       tied ? "tied" : "untied", dp, pp, schedule, split, micro_batches, zero,
-                       clips_blocks ? "block" : "global", in_flight);
+    return fmt::format("{} {} {}x{} {} split \"{}\" M {} zero {} clip {} in flight {}, {} bytes",
+                       rule, tied ? "tied" : "untied", dp, pp, schedule, split, micro_batches, zero,
+                       clips_blocks ? "block" : "global", in_flight, bytes_of(precision));
   }
 };
 
@@ -43,6 +44,7 @@ inline Training training_of(const Case& c) {
   t.optim.learning_rate = 3e-3;
   t.optim.clip = c.clips_blocks ? Clip::block : Clip::global;
   t.optim.clip_norm = 0.5;
+  t.optim.precision = c.precision;
   t.optim.batch_sequences = c.batch_sequences;
   t.parallel.dp = c.dp;
   t.parallel.pp = c.pp;
@@ -136,8 +138,9 @@ class Trained {
 inline const std::vector<double>& losses_of_one_rank(const Comm& world, const Case& like,
                                                      std::int64_t steps) {
   static std::map<std::string, std::vector<double>> known;
-  const std::string key = fmt::format("{} {} {} {} {} {}", like.rule, like.tied, like.clips_blocks,
-                                      like.layers, like.batch_sequences, steps);
+  const std::string key =
+      fmt::format("{} {} {} {} {} {} {}", like.rule, like.tied, like.clips_blocks, like.layers,
+                  like.batch_sequences, steps, bytes_of(like.precision));
   if (known.contains(key)) return known[key];
   const Comm part = world.split(world.rank() == 0 ? 0 : 1, 0);
   std::vector<double> losses(static_cast<std::size_t>(steps));

@@ -34,10 +34,10 @@ inline OptimSettings plain_adamw() {
 class SmallModel {
  public:
   SmallModel(const Shape& shape, const Rule& rule, std::int64_t sequences, double init_std,
-             const OptimSettings& optim = plain_adamw())
-      : shape_(shape), sequences_(sequences) {
+             const OptimSettings& optim = plain_adamw(), Products by = Products::library)
+      : gemm_(on_, by), shape_(shape), sequences_(sequences) {
     learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, optim,
-                                whole_model_layout(shape, sequences));
+                                whole_model_layout(shape, sequences, optim.precision));
     learner_->initialise_parameters(seed, init_std);
     learner_->draw_feedback(seed);
     learner_->reset_moments();
@@ -86,7 +86,7 @@ class SmallModel {
   }
 
   Device on_;
-  Gemm gemm_{on_};
+  Gemm gemm_;
   Arena arena_;
   Shape shape_;
   std::int64_t sequences_;

@@ -48,7 +48,7 @@ const Mistake mistakes[] = {
   {"WarmupBeyondEnd", "[optim]\ntokens = 1000\nwarmup_tokens = 2000", {}, {"bad.toml:3: optim.warmup_tokens = 2000", "1000"}},
   {"WordUnknown", "[rule]\nname = \"bpp\"", {}, {"bad.toml:2: rule.name = \"bpp\": expected one of bp, dfa, dfa-canonical, shallow"}},
   {"WordMistyped", "[optim]\nschedule = \"cosin\"", {}, {"bad.toml:2: optim.schedule", "did you mean \"cosine\"?"}},
-  {"HalfPrecision", "[optim]\nprecision = \"bf16\"", {}, {"bad.toml:2: optim.precision = \"bf16\"", "f32"}},
+  {"HalfPrecision", "[optim]\nprecision = \"f16\"", {}, {"bad.toml:2: optim.precision = \"f16\"", "f32, bf16"}},
   {"PipelineOfNobody", "[parallel]\npp = 0", {}, {"bad.toml:2: parallel.pp = 0", "at least 1"}},
   {"UnknownSchedule", "[parallel]\nschedule = \"1f2b\"", {}, {"bad.toml:2: parallel.schedule = \"1f2b\"", "gpipe", "unlocked"}},
   {"VirtualStagesOf1f1b", "[parallel]\nvirtual_stages = 2", {}, {"bad.toml:2: parallel.virtual_stages = 2", "schedule 1f1b takes 1"}},

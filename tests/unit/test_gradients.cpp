@@ -165,7 +165,7 @@ TEST(Rules, OrthogonalFeedbackKeepsLengths) {
   const Shape shape = tiny(2, Activation::relu);
   SmallModel model(shape, dfa_by_blocks(Derivative::tanh, Feedback::orthogonal), sequences,
                    init_std);
-  const ConstMat F = model.learner().feedback().matrix();
+  const ConstMat F = model.learner().feedback().matrix().as<const float>();
   ASSERT_EQ(F.rows, shape.width);
   for (std::int64_t i = 0; i < F.rows; ++i)
     for (std::int64_t j = 0; j < F.rows; ++j) {
@@ -192,7 +192,8 @@ TEST(Rules, TanhDerivativeIsExactForTanh) {
 std::vector<float> expected_fc1_gradient(SmallModel& model, const Shape& shape) {
   const Stage& stage = model.learner().taker().stage();
   const BlockActivations& act = stage.slots[0].blocks[0].act;
-  const ConstMat F = model.learner().feedback().matrix();
+  const ConstMat F = model.learner().feedback().matrix().as<const float>();
+  const Mat error = stage.head.error.as<float>(), a = act.a.as<float>(), u2 = act.u2.as<float>();
   const std::vector<float> w2 =
       model.values(model.learner().table().find("blocks.0.mlp.fc2.weight"));  // (D, 4D)
   const std::int64_t D = shape.width;
@@ -203,13 +204,13 @@ std::vector<float> expected_fc1_gradient(SmallModel& model, const Shape& shape) 
       for (std::int64_t d = 0; d < D; ++d) {
         double signal = 0;
         for (std::int64_t k = 0; k < D; ++k)
-          signal += static_cast<double>(F(d, k)) * static_cast<double>(stage.head.error(r, k));
+          signal += static_cast<double>(F(d, k)) * static_cast<double>(error(r, k));
         dz += signal * static_cast<double>(w2[static_cast<std::size_t>(d * 4 * D + j)]);
       }
-      const double t = std::tanh(static_cast<double>(act.a(r, j)));
+      const double t = std::tanh(static_cast<double>(a(r, j)));
       for (std::int64_t k = 0; k < D; ++k)
         sums[static_cast<std::size_t>(j * D + k)] +=
-            dz * (1 - t * t) * static_cast<double>(act.u2(r, k));
+            dz * (1 - t * t) * static_cast<double>(u2(r, k));
     }
   return {sums.begin(), sums.end()};
 }

@@ -14,8 +14,15 @@ constexpr std::int64_t sequences = 4;
 
 Shape of_layers(std::int64_t layers) { return {layers, 64, 4, 32, 200, true, Activation::relu}; }
 
-std::int64_t planned(const std::string& what, std::int64_t layers, const Rule& rule) {
-  Training training{of_layers(layers), rule, plain_adamw(), {}, sequences};
+OptimSettings in_precision(Precision precision) {
+  OptimSettings optim = plain_adamw();
+  optim.precision = precision;
+  return optim;
+}
+
+std::int64_t planned(const std::string& what, std::int64_t layers, const Rule& rule,
+                     Precision precision = Precision::f32) {
+  Training training{of_layers(layers), rule, in_precision(precision), {}, sequences};
   training.parallel.dp = training.parallel.pp = training.parallel.micro_batches = 1;
   training.parallel.schedule = "1f1b";
   const std::vector<MemoryRow> rows = ParallelLearner::planned_memory(training, 0);
@@ -29,9 +36,12 @@ class MemoryPlan : public testing::TestWithParam<std::string> {};
 TEST_P(MemoryPlan, IsWhatIsLaidOut) {
   const Rule& rule = preset(GetParam());
   for (const std::int64_t layers : {1, 2, 6}) {
-    SmallModel model(of_layers(layers), rule, sequences, 0.02);
-    for (const MemoryRow& row : model.learner().memory())
-      EXPECT_EQ(row.bytes, planned(row.what, layers, rule)) << row.what << ", L = " << layers;
+    for (const Precision precision : {Precision::f32, Precision::bf16}) {
+      SmallModel model(of_layers(layers), rule, sequences, 0.02, in_precision(precision));
+      for (const MemoryRow& row : model.learner().memory())
+        EXPECT_EQ(row.bytes, planned(row.what, layers, rule, precision))
+            << row.what << ", L = " << layers;
+    }
   }
 }
 
@@ -44,6 +54,20 @@ TEST_P(MemoryPlan, GrowsByWhatTrainedBlocksStore) {
   EXPECT_EQ(planned("activations and workspace", 12, rule) -
                 planned("activations and workspace", 2, rule),
             trained * stored);
+}
+
+/// What products read is half as large, but rows have gaps of 64 bytes and weights a second copy.
+TEST_P(MemoryPlan, HalfPrecisionStoresRoundedActivationsAndWeights) {
+  const Rule& rule = preset(GetParam());
+  const Shape shape = of_layers(2);
+  const std::int64_t D = shape.width, tokens = sequences * shape.context;
+  // h and y of 2 D floats, u1, qkv, attended, u2, a, z of 14 D; 4 statistics.
+  const std::int64_t stored = tokens * (2 * D * 4 + 14 * D * 2 + 6 * 64 + 4 * 4);
+  const std::int64_t weights = 12 * D * D * 2 + (3 + 1 + 4 + 1) * D * 64;
+  const std::int64_t trained = rule.inner == Credit::none ? 0 : 10;
+  EXPECT_EQ(planned("activations and workspace", 12, rule, Precision::bf16) -
+                planned("activations and workspace", 2, rule, Precision::bf16),
+            trained * stored + 10 * weights);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, MemoryPlan,
