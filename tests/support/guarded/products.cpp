@@ -6,13 +6,15 @@ namespace dfascale {
 
 struct Gemm::State {};
 
-Gemm::Gemm(const Device&) {}
+Gemm::Gemm(const Device&, Products by) : by_(by) {}
 Gemm::~Gemm() = default;
 
 void Gemm::run(const Product& product) {
   const test::Open open;
   gemm_reference(product);
 }
+
+Support Gemm::support(Precision) { return Support::native; }
 
 std::int64_t Gemm::workspace_bytes() { return 0; }
 
