@@ -8,7 +8,8 @@ usage: jobs/study_results.sh pack STUDY RESULTS       finished runs and searches
        jobs/study_results.sh unpack RESULTS STUDY     and back; \`dfascale study\` then trains only what is missing
        jobs/study_results.sh fit RESULTS [OPTION...]  fit, tables and figures from RESULTS/runs.tar.xz, by dfascale-fit
 
-Kept of a run are its deck, record, metrics and alignment, not its checkpoints. Packing again adds what has been finished since.
+Kept of a run are its deck, record, metrics and alignment, of a search's deck and record; no checkpoints. Packing again
+adds what has been finished since.
 TEXT
 }
 
@@ -32,7 +33,7 @@ pack() {
   trap 'rm -f "$list"' RETURN
   while read -r run; do
     for file in deck.toml run.json metrics.csv diverged.txt alignment.csv; do
-      if [[ -e $study/$run/$file && $run/$file != search/*/alignment.csv ]]; then echo "$run/$file"; fi
+      if [[ -e $study/$run/$file && $run/$file != search/*.csv ]]; then echo "$run/$file"; fi
     done
   done < <(finished "$study") | LC_ALL=C sort > "$list"
   [[ -s $list ]] || die "$study has no finished runs"
