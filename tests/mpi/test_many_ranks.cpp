@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/layouts.hpp"
+#include "tests/support/rule_names.hpp"
 #include "tests/support/session.hpp"
 
 namespace dfascale::test {
@@ -28,7 +29,7 @@ void expect_like_one_rank(const Case& c) {
   EXPECT_GT(std::abs(one.back() / one.front() - 1), 10 * allowed) << "no parameter moved";
 }
 
-class ManyRanks : public testing::TestWithParam<const char*> {};
+class ManyRanks : public testing::TestWithParam<std::string> {};
 
 TEST_P(ManyRanks, FinishEverySchedule) {
   const std::int64_t ranks = session->comm().size();
@@ -42,12 +43,7 @@ TEST_P(ManyRanks, FinishEverySchedule) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, ManyRanks, testing::Values("bp", "dfa", "dfa-canonical", "shallow"),
-                         [](const auto& info) {
-                           std::string name(info.param);
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Each, ManyRanks, all_rules(), rule_name);
 
 TEST(ManyRanks, ReplicasAlone) {
   for (const char* rule : {"bp", "dfa"}) expect_like_one_rank(case_on(rule, "1f1b", 1, false));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/support/rule_names.hpp"
 #include "tests/support/small_model.hpp"
 #include "train/parallel_learner.hpp"
 
@@ -70,13 +71,7 @@ TEST_P(MemoryPlan, HalfPrecisionStoresRoundedActivationsAndWeights) {
             trained * stored + 10 * weights);
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, MemoryPlan,
-                         testing::Values("bp", "dfa", "dfa-canonical", "shallow"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Rules, MemoryPlan, all_rules(), rule_name);
 
 }  // namespace
 }  // namespace dfascale::test

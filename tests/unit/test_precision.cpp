@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tests/support/rule_names.hpp"
 #include "tests/support/small_model.hpp"
 
 namespace dfascale::test {
@@ -68,12 +69,7 @@ TEST_P(Rules, LossesFallAsInFloat) {
   EXPECT_LT(exact.loss(), 0.97 * before) << "nothing was learnt";
 }
 
-INSTANTIATE_TEST_SUITE_P(Precision, Rules, testing::Values("bp", "dfa", "dfa-canonical", "shallow"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Precision, Rules, all_rules(), rule_name);
 
 }  // namespace
 }  // namespace dfascale::test

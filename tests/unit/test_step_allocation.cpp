@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/support/rule_names.hpp"
 #include "tests/support/small_model.hpp"
 
 namespace {
@@ -96,13 +97,7 @@ TEST_P(StepAllocation, TakesNoArraysOnceItHasRun) {
   EXPECT_EQ(large_requests, 1) << "the count does not count";
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, StepAllocation,
-                         testing::Values("bp", "dfa", "dfa-canonical", "shallow"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Rules, StepAllocation, all_rules(), rule_name);
 
 }  // namespace
 }  // namespace dfascale::test
