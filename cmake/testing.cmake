@@ -48,6 +48,12 @@ function(dfascale_script_test name)
   add_dependencies(tests_${arg_LABEL} dfascale)
 endfunction()
 
+# dfascale_skipped_test(NAME LABEL REASON): a test that what is installed does not allow, said in every run.
+function(dfascale_skipped_test name label reason)
+  add_test(NAME ${label}.${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: ${reason}")
+  set_tests_properties(${label}.${name} PROPERTIES LABELS ${label} SKIP_REGULAR_EXPRESSION "skipped:")
+endfunction()
+
 # cmake --build --preset coverage --target coverage: which lines the tests reach, build/coverage/report/index.html.
 if(DFASCALE_COVERAGE)
   find_program(GCOVR gcovr REQUIRED)
