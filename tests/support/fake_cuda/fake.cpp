@@ -33,6 +33,19 @@ struct Choice {
 };
 static_assert(sizeof(Choice) <= sizeof(cublasLtMatmulAlgo_t));
 
+/// An attribute as the caller gives it.
+struct Given {
+  const void* value;
+  std::size_t bytes;
+
+  template <class T>
+  cublasStatus_t into(T& to) const {
+    if (bytes != sizeof to) return CUBLAS_STATUS_INVALID_VALUE;
+    std::memcpy(&to, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  }
+};
+
 std::uint64_t turned(const FakeLayout& m, std::int32_t side, bool rows) {
   return (side == CUBLAS_OP_N) == rows ? m.rows : m.cols;
 }
@@ -143,16 +156,12 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) {
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation,
                                               cublasLtMatmulDescAttributes_t what,
                                               const void* value, std::size_t bytes) {
-  const auto take = [&](auto& into) {
-    if (bytes != sizeof into) return CUBLAS_STATUS_INVALID_VALUE;
-    std::memcpy(&into, value, bytes);
-    return CUBLAS_STATUS_SUCCESS;
-  };
+  const Given given{value, bytes};
   switch (what) {
-    case CUBLASLT_MATMUL_DESC_TRANSA: return take(operation->first);
-    case CUBLASLT_MATMUL_DESC_TRANSB: return take(operation->second);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE: return take(operation->epilogue);
-    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return take(operation->bias);
+    case CUBLASLT_MATMUL_DESC_TRANSA: return given.into(operation->first);
+    case CUBLASLT_MATMUL_DESC_TRANSB: return given.into(operation->second);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE: return given.into(operation->epilogue);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return given.into(operation->bias);
   }
   return CUBLAS_STATUS_INVALID_VALUE;
 }
@@ -177,14 +186,10 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t prefer
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t what,
                                                     const void* value, std::size_t bytes) {
-  const auto take = [&](auto& into) {
-    if (bytes != sizeof into) return CUBLAS_STATUS_INVALID_VALUE;
-    std::memcpy(&into, value, bytes);
-    return CUBLAS_STATUS_SUCCESS;
-  };
-  if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return take(preference->workspace);
-  if (what == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) return take(preference->reductions);
-  return take(preference->alignment[what - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES]);
+  const Given given{value, bytes};
+  if (what == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return given.into(preference->workspace);
+  if (what == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) return given.into(preference->reductions);
+  return given.into(preference->alignment[what - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES]);
 }
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
