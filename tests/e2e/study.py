@@ -2,7 +2,7 @@
 """A study survives kill -9 of itself and of its runs at any moment, alone and as one of several tasks, and ends with the
 same losses and the same fit.json as an undisturbed one; runs that are done are not repeated; a failed run is tried once
 more and reported while the others go on; a run that diverges is stopped and stays so; searches settle the runs' values;
-a stop by SIGTERM exits with 75.
+a stop by SIGTERM exits with 75; packed results are a finished study.
 
     study.py DFASCALE SOURCE MPIRUN
 """
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PROGRAM, FOLDER = Path(sys.argv[1]).resolve(), Path(tempfile.mkdtemp(prefix="dfascale-study-"))
+PROGRAM, SOURCE, FOLDER = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), Path(tempfile.mkdtemp(prefix="dfascale-study-"))
 FIT = PROGRAM.parent / "dfascale-fit"
 COMMON = """[model]
 width = 32
@@ -247,11 +247,33 @@ def test_divergence():
     expect("2 done before" in said, f"diverged runs were begun again:\n{said}")
 
 
+def test_packed_results():
+    """What jobs/study_results.sh packs is a study that is done, and packing it again makes the same bytes."""
+    def script(name, *arguments):
+        done = subprocess.run([SOURCE / "jobs" / name, *arguments], cwd=FOLDER, capture_output=True, text=True)
+        expect(done.returncode == 0, f"{name} {arguments}: {done.stderr}")
+        return done.stdout
+
+    script("study_results.sh", "pack", "calm", "results")
+    packed = (FOLDER / "results/runs.tar.xz").read_bytes()
+    script("study_results.sh", "unpack", "results", "unpacked")
+    said = finish("unpacked", 0, study="search")
+    expect(": validation loss" not in said, f"runs that were packed are trained again:\n{said}")
+    of_runs = {run: table for run, table in losses("calm").items() if run.startswith("runs/")}
+    expect(of_runs and losses("unpacked") == of_runs, "unpacked runs have other losses")  # searches come without metrics
+    expect(fit("unpacked") == fit("calm"), "unpacked runs have another fit")
+    script("study_results.sh", "pack", "unpacked", "results")
+    expect((FOLDER / "results/runs.tar.xz").read_bytes() == packed, "packing twice gives other bytes")
+    table = script("method_table.py", "calm")
+    expect(table.count("| bp |") == 2 and table.count("| 2 |") == 2, f"two sizes of bp, two seeds each:\n{table}")
+
+
 def main():
     prepare()
     test_kill_and_stop()
     test_failed_runs()
     test_search_under_fire()
+    test_packed_results()
     test_tasks()
     test_divergence()
     print("a study survives kill -9, signals, failed and diverging runs, alone and shared")
