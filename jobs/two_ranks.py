@@ -67,31 +67,27 @@ class Trainer:
         return subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, preexec_fn=pin), name
 
     def finish(self, started):
+        """The trace of a run."""
         process, name = started
         if process.wait() != 0:
             sys.exit(f"two_ranks.py: {name} failed:\n{(self.folder / name).with_suffix('.log').read_text()[-3000:]}")
-        return next((self.folder / name).iterdir())
+        return json.loads(next((self.folder / name).glob("*/trace.json")).read_text())
 
 
-def step_ends(run):
-    """When each step's last update ended, s, from the trace: the pipeline's pace without validation at its ends."""
+def seconds_per_step(trace):
+    """From update to update, the first step left out: the pipeline's pace, without validation at the run's ends."""
     ends = {}
-    for event in json.loads((run / "trace.json").read_text()):
+    for event in trace:
         if event.get("cat") == "update":
             ends.setdefault(event["tid"], []).append((event["ts"] + event["dur"]) * 1e-6)
-    return [max(rank[step] for rank in ends.values()) for step in range(min(map(len, ends.values())))]
+    steps = [max(rank[step] for rank in ends.values()) for step in range(min(map(len, ends.values())))]
+    return (steps[-1] - steps[0]) / (len(steps) - 1)
 
 
-def seconds_per_step(run):
-    ends = step_ends(run)
-    return (ends[-1] - ends[0]) / (len(ends) - 1)
-
-
-def stage_times(run):
-    """Median milliseconds of a stage's forward and backward passes, from the trace, first step left out."""
+def stage_times(trace):
+    """Median milliseconds of both stages' forward and backward passes."""
     times = {}
-    events = json.loads((run / "trace.json").read_text())
-    for event in events:
+    for event in trace:
         if event.get("cat") in ("forward", "backward"):
             times.setdefault((event["tid"], event["cat"]), []).append(event["dur"] * 1e-3)
     return [tuple(statistics.median(times.get((rank, kind), [0.0])) for kind in ("forward", "backward"))
