@@ -1,4 +1,5 @@
-#include "tools/io_bench.hpp"
+// dfascale bench io: checkpoints of a deck's size, written here, beside a plain file of as many
+// bytes.
 
 #include <algorithm>
 #include <filesystem>
@@ -15,6 +16,8 @@
 #include "io/files.hpp"
 #include "io/run_folder.hpp"
 #include "model/parameters.hpp"
+#include "tools/bench.hpp"
+#include "tools/bench_figures.hpp"
 #include "train/corpus.hpp"
 #include "train/learner.hpp"
 
@@ -25,8 +28,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct IoOptions {
-  std::string deck, folder = ".", json;
-  std::vector<std::string> overrides;
+  DeckOptions on;
+  std::string folder = ".";
   std::int64_t pairs = 5;
 };
 
@@ -182,8 +185,6 @@ void print(const IoBench& bench, const std::vector<Round>& rounds) {
 }
 
 void write_json(const IoBench& bench, const std::vector<Round>& rounds, const std::string& file) {
-  Json machine;
-  for (const auto& [name, value] : machine_facts()) machine[name] = value;
   Json list = Json::array();
   for (const Round& r : rounds)
     list.push_back({{"plain_seconds", r.plain},
@@ -191,29 +192,28 @@ void write_json(const IoBench& bench, const std::vector<Round>& rounds, const st
                     {"check_seconds", r.check},
                     {"background_write_seconds", r.background_write},
                     {"stall_seconds", r.stall}});
-  const Json json = {
-      {"bench", "io"},
-      {"revision", git_revision()},
-      {"machine", machine},
-      {"ranks", bench.ranks()},
-      {"bytes", bench.bytes()},
-      {"share_of_plain", median_of(rounds, [](const Round& r) { return r.share_of_plain(); })},
-      {"stall_share", median_of(rounds, [](const Round& r) { return r.stall_share(); })},
-      {"stall_share_of_all",
-       median_of(rounds, [](const Round& r) { return r.stall_share_of_all(); })},
-      {"rounds", list}};
+  Json json = bench_json("io");
+  json.update(
+      {{"ranks", bench.ranks()},
+       {"bytes", bench.bytes()},
+       {"share_of_plain", median_of(rounds, [](const Round& r) { return r.share_of_plain(); })},
+       {"stall_share", median_of(rounds, [](const Round& r) { return r.stall_share(); })},
+       {"stall_share_of_all",
+        median_of(rounds, [](const Round& r) { return r.stall_share_of_all(); })},
+       {"rounds", list}});
   write_atomically(file, json.dump(2) + "\n");
 }
 
 int bench_io(const IoOptions& options) {
   const Session session(Uses::ranks);
-  Settings settings = read_deck_on_all(session.comm(), options.deck, options.overrides);
+  Settings settings = read_deck_on_all(session.comm(), options.on.deck, options.on.overrides);
   resolve_vocabulary(settings);
   IoBench bench(settings, options.folder + "/dfascale-bench-io");
   std::vector<Round> rounds;
   for (std::int64_t i = 0; i < options.pairs; ++i) rounds.push_back(bench.round());
   print(bench, rounds);
-  if (!options.json.empty() && session.comm().rank() == 0) write_json(bench, rounds, options.json);
+  if (!options.on.json.empty() && session.comm().rank() == 0)
+    write_json(bench, rounds, options.on.json);
   return static_cast<int>(Exit::done);
 }
 
@@ -223,17 +223,12 @@ void add_io(CLI::App& bench, Run& run) {
   const auto options = std::make_shared<IoOptions>();
   CLI::App* command = bench.add_subcommand(
       "io", "Time checkpoints of a deck's size with made-up values, beside a plain file");
-  command->add_option("DECK", options->deck, "The deck; it needs no data if model.vocab is set")
-      ->required();
-  command
-      ->add_option("--set", options->overrides, "section.key=value, wins over the deck; repeatable")
-      ->allow_extra_args(false);
+  add_deck_options(*command, options->on);
   command->add_option("--folder", options->folder, "Where to write; files are removed again")
       ->capture_default_str();
   command->add_option("--pairs", options->pairs, "Rounds: a plain file and a checkpoint each")
       ->check(CLI::Range(std::int64_t{1}, most_counted))
       ->capture_default_str();
-  command->add_option("--json", options->json, "Also write the figures to this file");
   command->footer(
       "Example:\n"
       "  mpirun -n 2 dfascale bench io inputs/57m.toml --folder runs");

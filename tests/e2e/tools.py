@@ -1,4 +1,4 @@
-"""inspect, eval, sample and bench step: what they print about a deck and about a run that was just trained."""
+"""inspect, eval and sample: what they print about a deck and about a run that was just trained."""
 
 import json
 import pathlib
@@ -97,22 +97,6 @@ def test_sample(program, folder, checks):
     checks.that(code == 4 and "no good checkpoint" in said, "a folder without checkpoints")
 
 
-def test_bench(program, folder, checks):
-    code, said, _ = program.run(["bench", "step", "deck.toml", "--set", "model.vocab=300", "--rule", "all",
-                                 "--steps", 2, "--peak-seconds", 0.02, "--json", "bench.json"], folder)
-    checks.that(code == 0 and "peak before" in said and "MFU" in said, f"bench step {said if code else ''}")
-    found = json.loads((folder / "bench.json").read_text())
-    names = [rule["rule"] for rule in found["rules"]]
-    checks.that(names == ["bp", "dfa", "dfa-canonical", "shallow", "shallow-projector"], "all rules")
-    for rule in found["rules"]:
-        parts = {part["operation"]: part for part in rule["operations"]}
-        checks.that(abs(sum(part["share"] for part in parts.values()) - 1) < 1e-9 and
-                    all(part["seconds"] >= 0 for part in parts.values()), f"{rule['rule']}: shares sum up to 1")
-        checks.that(len(rule["step_seconds"]) == 2 and 0 < rule["mfu"] < 1, f"{rule['rule']}: steps and MFU")
-        checks.that(("feedback" in parts) == rule["rule"].startswith("dfa"), f"{rule['rule']}: feedback")
-        checks.that(parts["linears: forward"]["calls"] == 3 * 4, f"{rule['rule']}: four linears in each of 3 blocks")
-
-
 def main():
     program, source = Program(sys.argv[1], sys.argv[3]), pathlib.Path(sys.argv[2]).resolve()
     checks = Checks()
@@ -120,7 +104,6 @@ def main():
         prepare_and_train(program, folder, checks)
         test_inspect(program, source, folder, checks)
         test_eval(program, folder, checks)
-        test_bench(program, folder, checks)
         test_sample(program, folder, checks)
     return checks.exit_code()
 
