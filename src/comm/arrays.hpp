@@ -14,11 +14,15 @@
 
 namespace dfascale {
 
+/// Who computes sums: where ranks share memory on a node, themselves; the library everywhere.
+enum class SumsBy : std::uint8_t { ranks_of_node, library };
+
 class ArrayComm {
  public:
   /// The ranks of a Comm, which stays what tells them of each other.  Messages go along `routes`
   /// only, the same on all ranks; collectives need none.  Collective.
-  ArrayComm(const Comm& ranks, const Device& on, const std::vector<Route>& routes = {});
+  ArrayComm(const Comm& ranks, const Device& on, const std::vector<Route>& routes = {},
+            SumsBy by = SumsBy::ranks_of_node);
 
   /// The same ranks for numbers and texts.
   const Comm& ranks() const { return ranks_; }

@@ -55,6 +55,8 @@ class Comm {
   int size() const { return size_; }
   /// This rank's number among those of the group on the same node.
   int local_rank() const { return local_rank_; }
+  /// Whether its ranks are on one node, and those of each other group that split() made with it.
+  bool is_on_one_node() const { return is_on_one_node_; }
 
   /// Point to point; messages of one sender, receiver and tag arrive in order.  A send may be done
   /// only when its receiver has it.
@@ -105,6 +107,7 @@ class Comm {
 
   std::shared_ptr<const Group> group_;
   int rank_ = 0, size_ = 1, local_rank_ = 0;
+  bool is_on_one_node_ = true;
 };
 
 /// MPI for as long as this lives.  While an exception passes, it is left open: the ranks that still

@@ -71,13 +71,18 @@ Comm::Comm(std::shared_ptr<const Group> group) : group_(std::move(group)) {
   MPI_Comm node = MPI_COMM_NULL;
   MPI_CHECKED(MPI_Comm_split_type(group_->comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
   MPI_CHECKED(MPI_Comm_rank(node, &local_rank_));
+  int on_node = 0;
+  MPI_CHECKED(MPI_Comm_size(node, &on_node));
+  is_on_one_node_ = on_node == size_;
   MPI_CHECKED(MPI_Comm_free(&node));
 }
 
 Comm Comm::split(int colour, int key) const {
   MPI_Comm part = MPI_COMM_NULL;
   MPI_CHECKED(MPI_Comm_split(group_->comm, colour, key, &part));
-  return Comm(std::make_shared<const Group>(part));
+  Comm made(std::make_shared<const Group>(part));
+  made.is_on_one_node_ = min(std::int64_t{made.is_on_one_node_}) != 0;
+  return made;
 }
 
 Request Comm::start_send(const void* bytes, std::int64_t count, int to, int tag) const {

@@ -240,7 +240,8 @@ void for_parts(std::span<const std::int64_t> cuts, ncclComm_t comm, Call&& call)
 
 }  // namespace
 
-ArrayComm::ArrayComm(const Comm& ranks, const Device& on, const std::vector<Route>& routes)
+/// The library sums, whoever is asked to.
+ArrayComm::ArrayComm(const Comm& ranks, const Device& on, const std::vector<Route>& routes, SumsBy)
     : ranks_(ranks), state_(std::make_shared<State>(ranks, on, routes)) {}
 
 Request ArrayComm::start_send(ConstVec values, int to, int tag) const {

@@ -44,7 +44,8 @@ void Comm::barrier() const {}
 
 struct ArrayComm::State {};
 
-ArrayComm::ArrayComm(const Comm& ranks, const Device&, const std::vector<Route>&) : ranks_(ranks) {}
+ArrayComm::ArrayComm(const Comm& ranks, const Device&, const std::vector<Route>&, SumsBy)
+    : ranks_(ranks) {}
 Request ArrayComm::start_send(ConstVec, int, int) const {
   throw std::logic_error("a message in a build without MPI");
 }

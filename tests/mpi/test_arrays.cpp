@@ -1,6 +1,7 @@
 // Arrays between ranks: sums, parts and messages, the same whatever library carries them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ class Arrays : public testing::Test {
  protected:
   const Comm& ranks = session->comm();
   const ArrayComm arrays{ranks, session->device(), all_routes(ranks.size())};
+  const ArrayComm by_library{ranks, session->device(), {}, SumsBy::library};
+  const std::vector<const ArrayComm*> both = {&arrays, &by_library};
   const int rank = ranks.rank(), size = ranks.size();
 };
 
@@ -70,51 +73,84 @@ std::vector<std::int64_t> even_cuts(int parts) {
   return cuts;
 }
 
+std::vector<float> multiples(std::int64_t count, int factor) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(factor * static_cast<int>(i % 1000));
+  return values;
+}
+
 // One element, a part of a bucket, several buckets and a rest (a bucket is 4 Mi floats).
 TEST_F(Arrays, SumOverAllRanks) {
-  for (const std::int64_t count : {0L, 1L, 1000L, (9L << 20) + 7}) {
-    std::vector<float> values(static_cast<std::size_t>(count));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>((rank + 1) * static_cast<int>(i % 1000));
-    const Array sums(values);
-    arrays.wait(arrays.start_all_reduce_sum(sums.view()), nothing);
-    values = sums.values();
-    const int sum = size * (size + 1) / 2;
-    for (std::size_t i = 0; i < values.size(); ++i)
-      ASSERT_EQ(values[i], static_cast<float>(sum * static_cast<int>(i % 1000))) << i;
+  for (const ArrayComm* with : both)
+    for (const std::int64_t count : {0L, 1L, 1000L, (9L << 20) + 7}) {
+      const Array sums(multiples(count, rank + 1));
+      with->wait(with->start_all_reduce_sum(sums.view()), nothing);
+      EXPECT_TRUE(sums.values() == multiples(count, size * (size + 1) / 2)) << count;
+    }
+}
+
+// Many at once, of all kinds and sizes, waited for in another order than they were started in.
+TEST_F(Arrays, SumsOnTheirWayTogether) {
+  std::vector<Array> sums;
+  std::vector<Request> requests;
+  std::vector<std::vector<float>> wanted;
+  for (int k = 0; k < 12; ++k) {
+    const std::int64_t count = k % 3 == 0 ? 5 : 100003 * k;
+    const std::vector<std::int64_t> cuts = {0, count / 5, count / 5, count};
+    sums.emplace_back(multiples(count, rank + 1 + k));
+    wanted.push_back(multiples(count, size * (size + 1) / 2 + size * k));
+    if (k % 2 == 0 || size != 3) {
+      requests.push_back(arrays.start_all_reduce_sum(sums.back().view()));
+      continue;
+    }
+    requests.push_back(arrays.start_reduce_scatter_sum(sums.back().view(), cuts));
+    const std::vector<float> own = multiples(count, rank + 1 + k);
+    for (std::size_t part = 0; part < 3; ++part)
+      if (static_cast<int>(part) != rank)
+        std::copy(own.begin() + cuts[part], own.begin() + cuts[part + 1],
+                  wanted.back().begin() + cuts[part]);
+  }
+  for (std::size_t k = requests.size(); k-- > 0;) {
+    arrays.wait(requests[k], nothing);
+    EXPECT_TRUE(sums[k].values() == wanted[k]) << k;
   }
 }
 
 // Sums that round: the same bits every time, and on every rank.
 TEST_F(Arrays, SumsAreDeterministic) {
-  std::vector<float> first;
-  for (int repeat = 0; repeat < 3; ++repeat) {
-    std::vector<float> values(100003);
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = 1.0f / static_cast<float>(i + 1 + 17 * static_cast<std::size_t>(rank));
-    const Array sums(values);
-    arrays.wait(arrays.start_all_reduce_sum(sums.view()), nothing);
-    if (repeat == 0) first = sums.values();
-    EXPECT_EQ(sums.values(), first);
+  for (const ArrayComm* with : both) {
+    std::vector<float> first;
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      std::vector<float> values(100003);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = 1.0f / static_cast<float>(i + 1 + 17 * static_cast<std::size_t>(rank));
+      const Array sums(values);
+      with->wait(with->start_all_reduce_sum(sums.view()), nothing);
+      if (repeat == 0) first = sums.values();
+      EXPECT_EQ(sums.values(), first);
+    }
+    const Array of_rank_0(first);
+    with->wait(with->start_broadcast(of_rank_0.view(), 0), nothing);
+    EXPECT_EQ(of_rank_0.values(), first);
   }
-  const Array of_rank_0(first);
-  arrays.wait(arrays.start_broadcast(of_rank_0.view(), 0), nothing);
-  EXPECT_EQ(of_rank_0.values(), first);
 }
 
 // Each rank gets the sum of its part, and the other parts are as they were.
 TEST_F(Arrays, SumAndScatter) {
-  for (const auto& cuts : {uneven_cuts(size), even_cuts(size)}) {
-    std::vector<float> wanted;
-    for (std::int64_t i = 0; i < cuts.back(); ++i)
-      wanted.push_back(static_cast<float>(1000 * rank + i));
-    const Array array(wanted);
-    const auto here = static_cast<std::size_t>(rank);
-    for (std::int64_t i = cuts[here]; i < cuts[here + 1]; ++i)
-      wanted[static_cast<std::size_t>(i)] = static_cast<float>(500 * size * (size - 1) + size * i);
-    arrays.wait(arrays.start_reduce_scatter_sum(array.view(), cuts), nothing);
-    EXPECT_EQ(array.values(), wanted);
-  }
+  for (const ArrayComm* with : both)
+    for (const auto& cuts : {uneven_cuts(size), even_cuts(size)}) {
+      std::vector<float> wanted;
+      for (std::int64_t i = 0; i < cuts.back(); ++i)
+        wanted.push_back(static_cast<float>(1000 * rank + i));
+      const Array array(wanted);
+      const auto here = static_cast<std::size_t>(rank);
+      for (std::int64_t i = cuts[here]; i < cuts[here + 1]; ++i)
+        wanted[static_cast<std::size_t>(i)] =
+            static_cast<float>(500 * size * (size - 1) + size * i);
+      with->wait(with->start_reduce_scatter_sum(array.view(), cuts), nothing);
+      EXPECT_EQ(array.values(), wanted);
+    }
 }
 
 TEST_F(Arrays, GatherPartsToAll) {
