@@ -5,6 +5,7 @@ usage: plan.py PROGRAM SOURCE MPIEXEC"""
 import json
 import pathlib
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as xml
 
@@ -100,12 +101,56 @@ def test_refusals(program, source, folder, checks):
     checks.that(code == USAGE and "nowhere.toml" in said, "a machine that is not there is refused")
 
 
+STUDY = """[study]
+search_share = 0.1
+[model]
+context = 128
+vocab = 1024
+[data]
+train = "none"
+[optim]
+tokens = "1M"
+[[size]]
+name = "small"
+layers = 3
+width = 64
+[[size]]
+layers = 4
+width = 128
+heads = 2
+optim.tokens = "2M"
+[[rule]]
+name = "bp"
+optim.learning_rate.search = [1e-3, 3e-3]
+[[rule]]
+name = "shallow"
+train_projector = true
+optim.learning_rate = 1e-3
+"""
+
+
+def test_hours(program, source, folder, checks):
+    """jobs/study_hours.py: each size and rule once, searches counted, hours that follow from the speed."""
+    write(folder / "study.toml", STUDY)
+    done = subprocess.run([sys.executable, source / "jobs/study_hours.py", "study.toml", "--machine", source / "inputs/machines/laptop.toml",
+                           "--ranks", "2", "--program", program.path], cwd=folder, capture_output=True, text=True, check=False)
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    checks.that([row[:2] for row in rows] == [[size, rule] for size in ("small", "4x128") for rule in ("bp", "shallow-projector")],
+                f"study_hours: a row for each size and rule {done.stderr}")
+    for row, tokens in zip(rows, (1e6, 1e6, 2e6, 2e6)):
+        rate, hours = float(row[2].replace(",", "")), float(row[5])
+        checks.that(abs(hours * rate * 3600 / tokens - 1) < 0.01, f"study_hours: {row[0]} {row[1]}: hours from tokens and speed")
+    checks.that(all(abs(float(row[7]) / float(row[6]) - (1.2 if row[1] == "bp" else 1)) < 0.02 for row in rows),
+                "study_hours: two search runs of a tenth each, for bp")
+    checks.that("device-hours, " in done.stdout and "laptop.toml" in done.stdout, "study_hours: a sum, and the machine")
+
+
 def main():
     program, source = Program(sys.argv[1], sys.argv[3]), pathlib.Path(sys.argv[2]).resolve()
     checks = Checks()
     with work_folder() as folder:
         write(folder / "deck.toml", deck(model=UNTIED, optim={"batch_sequences": M}))
-        for test in (test_times, test_text, test_sweep, test_refusals):
+        for test in (test_times, test_text, test_sweep, test_hours, test_refusals):
             test(program, source, folder, checks)
         for description in sorted((source / "inputs/machines").glob("*.toml")):
             code, said, _ = program.run(["plan", "deck.toml", "--machine", description, "--set", "parallel.dp=1"], folder)
