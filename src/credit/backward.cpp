@@ -14,6 +14,9 @@ void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   // The last block gets its true gradient under every rule.
   const Credit credit = l == L - 1 ? Credit::chain : s.rule.inner;
   if (credit == Credit::none) return;
+  const bool is_fresh = pass != Pass::weights &&
+                        learns_at_once(s.range, static_cast<std::int64_t>(s.slots.size()), l);
+  if (!is_fresh) block.recompute(s.on, s.gemm, parts_read(s.rule, l, L, pass));
   if (learns_by_layer(s.rule, l, L))
     return block.learn_layers(s.on, s.gemm, slot.fed_back, s.rule.derivative);
   const ConstStored dy = credit == Credit::chain ? Stored(slot.signals[i + 1]) : slot.fed_back;
@@ -23,6 +26,19 @@ void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
 }
 
 }  // namespace
+
+BlockParts parts_read(const Rule& rule, std::int64_t block, std::int64_t layers, Pass pass) {
+  if (!trains_block(rule, block, layers)) return {};
+  if (learns_by_layer(rule, block, layers)) return read_by_learn_layers;
+  return read_by_learn(
+      pass, passes_down(rule, block, layers) ? InputGradient::wanted : InputGradient::spared);
+}
+
+BlockParts parts_dropped(const Rule& rule, std::int64_t block, std::int64_t layers,
+                         Recompute level) {
+  if (level == Recompute::nothing || !trains_block(rule, block, layers)) return {};
+  return facts_of(level).dropped | inner_parts.without(parts_read(rule, block, layers, Pass::all));
+}
 
 void learn_head(Stage& s, const Slot& slot, float scale) {
   const bool feeds_back = s.rule.inner == Credit::direct && s.shape.layers > 1;

@@ -21,6 +21,12 @@ inline bool passes_down(const Rule& rule, std::int64_t block, std::int64_t layer
   return block == 0 && layers > 1 && rule.embedding == EmbeddingCredit::block;
 }
 
+/// What a pass over a block reads of its forward's parts; nothing where the block is not trained.
+BlockParts parts_read(const Rule& rule, std::int64_t block, std::int64_t layers, Pass pass);
+/// What a block does not keep at a level: its parts, and those that the rule never reads.
+BlockParts parts_dropped(const Rule& rule, std::int64_t block, std::int64_t layers,
+                         Recompute level);
+
 /// The head's part of learning, after stage.forward and on the last stage only: fills its losses,
 /// adds scale * (sum of the micro-batch's losses)'s gradients of final LN and projector, and leaves
 /// the gradient at the last block's output in signals.back() and F e in fed_back.

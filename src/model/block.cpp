@@ -8,21 +8,22 @@
 namespace dfascale {
 
 BlockActivations BlockActivations::lay_out(Arena& arena, const Shape& s, std::int64_t sequences,
-                                           Precision precision) {
+                                           Precision precision, BlockParts own,
+                                           const BlockActivations& shared) {
   const std::int64_t R = sequences * s.context, D = s.width;
-  BlockActivations act;
-  act.u1 = arena.stored(precision, R, D);
-  act.mean1 = arena.vec(R);
-  act.rstd1 = arena.vec(R);
-  act.qkv = arena.stored(precision, R, 3 * D);
-  act.attended = arena.stored(precision, R, D);
-  act.h = arena.mat(R, D);
-  act.u2 = arena.stored(precision, R, D);
-  act.mean2 = arena.vec(R);
-  act.rstd2 = arena.vec(R);
-  act.a = arena.stored(precision, R, 4 * D);
-  act.z = arena.stored(precision, R, 4 * D);
-  act.y = arena.mat(R, D);
+  BlockActivations act = shared;
+  const auto stored = [&](Stored& array, BlockPart part, std::int64_t cols) {
+    if (own.has(part)) array = arena.stored(precision, R, cols);
+  };
+  stored(act.u1, BlockPart::u1, D);
+  stored(act.qkv, BlockPart::qkv, 3 * D);
+  stored(act.attended, BlockPart::attended, D);
+  if (own.has(BlockPart::h)) act.h = arena.mat(R, D);
+  stored(act.u2, BlockPart::u2, D);
+  stored(act.a, BlockPart::a, 4 * D);
+  stored(act.z, BlockPart::z, 4 * D);
+  if (own.has(BlockPart::y)) act.y = arena.mat(R, D);
+  for (Vec* statistic : {&act.mean1, &act.rstd1, &act.mean2, &act.rstd2}) *statistic = arena.vec(R);
   return act;
 }
 
@@ -51,17 +52,32 @@ BlockScratch BlockScratch::with_kept_signals(Arena& arena, const Shape& s,
   return scratch;
 }
 
+/// The equations, a part for each array that they leave.
+void Block::compute(const Device& on, Gemm& gemm, BlockPart part) const {
+  switch (part) {
+    case BlockPart::u1:
+      return norm_forward(on, act.u1, act.mean1, act.rstd1, x, p.ln1.weight, p.ln1.bias);
+    case BlockPart::qkv: return project(gemm, act.qkv, act.u1, p.qkv);
+    case BlockPart::attended:
+      return attention_forward(on, gemm, act.attended, act.qkv, attention_shape(),
+                               scratch.attention);
+    case BlockPart::h: project(gemm, act.h, act.attended, p.out); return add(on, act.h, x, act.h);
+    case BlockPart::u2:
+      return norm_forward(on, act.u2, act.mean2, act.rstd2, act.h, p.ln2.weight, p.ln2.bias);
+    case BlockPart::a: return project(gemm, act.a, act.u2, p.fc1);
+    case BlockPart::z: return activation_forward(on, act.z, act.a, shape.activation);
+    case BlockPart::y: project(gemm, act.y, act.z, p.fc2); return add(on, act.y, act.h, act.y);
+  }
+}
+
 void Block::forward(const Device& on, Gemm& gemm) const {
-  norm_forward(on, act.u1, act.mean1, act.rstd1, x, p.ln1.weight, p.ln1.bias);
-  project(gemm, act.qkv, act.u1, p.qkv);
-  attention_forward(on, gemm, act.attended, act.qkv, attention_shape(), scratch.attention);
-  project(gemm, act.h, act.attended, p.out);
-  add(on, act.h, x, act.h);
-  norm_forward(on, act.u2, act.mean2, act.rstd2, act.h, p.ln2.weight, p.ln2.bias);
-  project(gemm, act.a, act.u2, p.fc1);
-  activation_forward(on, act.z, act.a, shape.activation);
-  project(gemm, act.y, act.z, p.fc2);
-  add(on, act.y, act.h, act.y);
+  for (const PartFacts& facts : forward_parts) compute(on, gemm, facts.part);
+}
+
+void Block::recompute(const Device& on, Gemm& gemm, BlockParts wanted) const {
+  const BlockParts again = parts_again(dropped, wanted);
+  for (const PartFacts& facts : forward_parts)
+    if (again.has(facts.part)) compute(on, gemm, facts.part);
 }
 
 void Block::learn(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Mat dx,

@@ -8,12 +8,13 @@
 #include "kernels/gemm.hpp"
 #include "model/arena.hpp"
 #include "model/parameters.hpp"
+#include "model/recompute.hpp"
 #include "model/shape.hpp"
 
 namespace dfascale {
 
-/// What forward leaves for learn.  What only products read or write is Stored, in the precision of
-/// the run; the residual stream is float.
+/// What forward leaves for learn, an array for each of its parts.  What only products read or write
+/// is Stored, in the precision of the run; the residual stream is float.
 struct BlockActivations {
   Stored u1;         // (R, D) LN1 x
   Vec mean1, rstd1;  // (R)
@@ -26,8 +27,11 @@ struct BlockActivations {
   Stored z;          // (R, 4D) f(a)
   Mat y;             // (R, D) output
 
+  /// Memory for the arrays of `own` and the norms' statistics; the other arrays are those of
+  /// `shared`.
   static BlockActivations lay_out(Arena& arena, const Shape& shape, std::int64_t sequences,
-                                  Precision precision);
+                                  Precision precision, BlockParts own,
+                                  const BlockActivations& shared);
 };
 
 /// Working space of learn, shared by all blocks of a stage.
@@ -51,6 +55,23 @@ struct BlockScratch {
 /// the linears' weight and bias gradients, from what the first left (zero-bubble schedules).
 enum class Pass { all, input, weights };
 
+/// Whether anybody uses the gradient at a block's input.
+enum class InputGradient { wanted, spared };
+
+/// What learn() and learn_layers() read of forward's parts.
+constexpr BlockParts read_by_learn(Pass pass, InputGradient input) {
+  constexpr BlockParts by_input = {BlockPart::qkv, BlockPart::h, BlockPart::a},
+                       by_weights = {BlockPart::attended, BlockPart::u2, BlockPart::z};
+  // Without an input gradient LN1's output is taken from x.
+  const BlockParts first_norm =
+      input == InputGradient::wanted ? BlockParts{BlockPart::u1} : BlockParts{};
+  if (pass == Pass::input) return by_input;
+  if (pass == Pass::weights) return by_weights | first_norm;
+  return by_input | by_weights | first_norm;
+}
+inline constexpr BlockParts read_by_learn_layers = {
+    BlockPart::u1, BlockPart::attended, BlockPart::h, BlockPart::u2, BlockPart::a, BlockPart::z};
+
 /// Everything a block works with.  `x` is the output of the block below.
 struct Block {
   Shape shape;
@@ -60,8 +81,14 @@ struct Block {
   ConstMat x;             // (R, D)
   BlockActivations act;
   BlockScratch scratch;
+  BlockParts dropped;  ///< arrays that other blocks overwrite
 
+  /// One part of the forward pass.
+  void compute(const Device& on, Gemm& gemm, BlockPart part) const;
   void forward(const Device& on, Gemm& gemm) const;
+  /// Before learning: `wanted` arrays as forward left them, by the same kernels and so with the
+  /// same bits.  Computes what is dropped and wanted, and what that in turn reads; fc2 never.
+  void recompute(const Device& on, Gemm& gemm, BlockParts wanted) const;
 
   /// Exact calculus inside the block but for the two asymmetric options.  Adds gradients; where dx
   /// is not empty, overwrites it with the gradient at the block's input (dx may be dy in

@@ -32,6 +32,13 @@ bool takes_gradient(const Rule& rule, const StageRange& range, std::int64_t laye
   return !range.has_head && (rule.inner == Credit::chain || range.end == layers);
 }
 
+BlockParts shared_parts(const Rule& rule, const StageLayout& layout, std::int64_t layers) {
+  BlockParts shared;
+  for (std::int64_t l = layout.range.first; l < layout.range.end; ++l)
+    shared = shared | (trains_block(rule, l, layers) ? layout.dropped_by(l) : inner_parts);
+  return shared;
+}
+
 Stage::Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
              const StageLayout& layout)
     : on(on),
@@ -44,33 +51,42 @@ Stage::Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, con
   const BlockScratch scratch = range.blocks() > 0
                                    ? BlockScratch::lay_out(arena, shape, sequences, precision)
                                    : BlockScratch{};
+  const BlockParts shared = shared_parts(rule, layout, shape.layers);
+  const BlockActivations set =
+      shared.empty() ? BlockActivations{}
+                     : BlockActivations::lay_out(arena, shape, sequences, precision, shared, {});
   for (std::int64_t i = 0; i < layout.slots; ++i)
-    slots.push_back(lay_out_slot(arena, scratch, layout.splits_backward));
+    slots.push_back(lay_out_slot(arena, layout, scratch, set));
   if (range.has_head) head = Head::lay_out(arena, shape, sequences, precision);
   if (precision != Precision::f32) lay_out_weights(arena);
 }
 
-Slot Stage::lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_backward) const {
+Slot Stage::lay_out_slot(Arena& arena, const StageLayout& layout, const BlockScratch& scratch,
+                         const BlockActivations& shared) const {
   const std::int64_t R = sequences * shape.context, D = shape.width;
   Slot slot;
   if (range.has_embedding || range.has_head) slot.micro_batch = MicroBatch(arena, shape, sequences);
   slot.x = arena.mat(R, D);
-  std::optional<BlockActivations> frozen;  // one for all: nothing of theirs is read again
+  std::optional<Mat> frozen;  // output of all frozen blocks: nobody reads it but the next block
   for (std::int64_t l = range.first; l < range.end; ++l) {
     Block block{};
     block.shape = shape;
     block.sequences = sequences;
     block.x = slot.output();
-    block.scratch = splits_backward ? scratch.with_kept_signals(arena, shape, sequences) : scratch;
+    block.scratch =
+        layout.splits_backward ? scratch.with_kept_signals(arena, shape, sequences) : scratch;
+    block.dropped = layout.dropped_by(l);
     if (trains_block(rule, l, shape.layers)) {
-      block.act = BlockActivations::lay_out(arena, shape, sequences, precision);
+      const BlockParts own = (inner_parts | BlockParts{BlockPart::y}).without(block.dropped);
+      block.act = BlockActivations::lay_out(arena, shape, sequences, precision, own, shared);
     } else {
-      if (!frozen) frozen = BlockActivations::lay_out(arena, shape, sequences, precision);
-      block.act = *frozen;
+      if (!frozen) frozen = arena.mat(R, D);
+      block.act = shared;
+      block.act.y = *frozen;
     }
     slot.blocks.push_back(block);
   }
-  slot.signals = lay_out_signals(arena, splits_backward);
+  slot.signals = lay_out_signals(arena, layout.splits_backward);
   const bool makes_error = range.has_head && feeds_back(rule, shape.layers);
   if (makes_error || is_fed_back(rule, range, shape.layers))
     slot.fed_back = arena.stored(precision, R, rule.granularity == Granularity::block ? D : 4 * D);

@@ -27,7 +27,24 @@ struct StageLayout {
   /// Weight gradients taken later than input gradients: what they need is kept until then.
   bool splits_backward = false;
   Precision precision = Precision::f32;  ///< of what products read
+  /// By block of the stage, what it does not keep until it learns; empty: blocks that learn keep
+  /// everything.
+  std::vector<BlockParts> dropped = {};
+
+  BlockParts dropped_by(std::int64_t block) const {
+    return dropped.empty() ? BlockParts{} : dropped[static_cast<std::size_t>(block - range.first)];
+  }
 };
+
+/// Whether a block learns right after its forward: the last one of a stage with one slot.  What it
+/// dropped is then still there, but for a pass that comes later.
+inline bool learns_at_once(const StageRange& range, std::int64_t slots, std::int64_t block) {
+  return slots == 1 && block == range.end - 1;
+}
+
+/// The arrays that all blocks of a stage share: what they drop, and where there are blocks that do
+/// not learn all but y of those, since nothing of them is read again.
+BlockParts shared_parts(const Rule& rule, const StageLayout& layout, std::int64_t layers);
 
 /// One micro-batch under way.
 struct Slot {
@@ -44,8 +61,8 @@ struct Slot {
 };
 
 struct Stage {
-  /// What is stored follows from the rule: frozen blocks share one set of activations in a slot,
-  /// since nothing of them is needed again.
+  /// What is stored follows from the rule and from what blocks drop: there is one set of arrays for
+  /// all that is not needed again, or computed again, in the whole stage.
   Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, const Rule& rule,
         const StageLayout& layout);
 
@@ -78,7 +95,8 @@ struct Stage {
   const FeedbackMatrix* feedback = nullptr;
 
  private:
-  Slot lay_out_slot(Arena& arena, const BlockScratch& scratch, bool splits_backward) const;
+  Slot lay_out_slot(Arena& arena, const StageLayout& layout, const BlockScratch& scratch,
+                    const BlockActivations& shared) const;
   std::vector<Mat> lay_out_signals(Arena& arena, bool splits_backward) const;
   void lay_out_weights(Arena& arena);
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "credit/backward.hpp"
 #include "credit/flops.hpp"
 #include "credit/roles.hpp"
 #include "pipeline/rehearse.hpp"
@@ -52,6 +53,17 @@ std::vector<std::int64_t> given_split(const Training& training, std::int64_t sta
   return blocks;
 }
 
+/// What each block of a stage does not keep; empty where all keep everything.
+std::vector<BlockParts> dropped_parts(const Training& training, std::size_t stage,
+                                      const StageRange& range) {
+  std::vector<BlockParts> dropped;
+  if (training.recomputation.empty()) return dropped;
+  for (std::int64_t l = range.first; l < range.end; ++l)
+    dropped.push_back(parts_dropped(training.rule, l, training.shape.layers,
+                                    training.recomputation.level(stage, dropped.size())));
+  return dropped;
+}
+
 /// Without these actions.
 Plan without(Plan plan, const std::vector<Op>& left_out) {
   for (std::vector<Action>& row : plan.rows)
@@ -64,8 +76,12 @@ Plan without(Plan plan, const std::vector<Op>& left_out) {
 }  // namespace
 
 Training Training::of(const Settings& settings) {
-  return {shape_of(settings.model), settings.rule, settings.optim, settings.parallel,
-          settings.micro_batch_sequences()};
+  return {shape_of(settings.model),
+          settings.rule,
+          settings.optim,
+          settings.parallel,
+          settings.micro_batch_sequences(),
+          {}};
 }
 
 std::vector<StageRange> stage_ranges(const Training& training) {
@@ -123,7 +139,8 @@ std::vector<StageLayout> stage_layouts(const Training& training,
                        .sequences = training.sequences,
                        .slots = slots[s],
                        .splits_backward = splits_backward,
-                       .precision = training.optim.precision});
+                       .precision = training.optim.precision,
+                       .dropped = dropped_parts(training, s, ranges[s])});
   return layouts;
 }
 

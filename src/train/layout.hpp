@@ -13,6 +13,18 @@
 
 namespace dfascale {
 
+/// What blocks compute again when they learn instead of keeping it.
+struct Recomputation {
+  /// By stage and block of the stage; empty: all blocks are as the unlisted.
+  std::vector<std::vector<Recompute>> levels;
+  Recompute unlisted = Recompute::nothing;  ///< also the blocks of the alignment probe
+
+  bool empty() const { return levels.empty() && unlisted == Recompute::nothing; }
+  Recompute level(std::size_t stage, std::size_t block) const {
+    return levels.empty() ? unlisted : levels[stage][block];
+  }
+};
+
 /// What is trained, how, and on which layout.
 struct Training {
   Shape shape;
@@ -20,7 +32,9 @@ struct Training {
   OptimSettings optim;
   ParallelSettings parallel;  ///< resolved: dp * pp ranks
   std::int64_t sequences;     ///< of a micro-batch
+  Recomputation recomputation = {};
 
+  /// With everything kept (planning/memory_budget.hpp chooses what is not).
   static Training of(const Settings& settings);
 };
 

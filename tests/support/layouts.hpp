@@ -28,11 +28,15 @@ struct Case {
   std::int64_t dp, pp, zero, micro_batches, in_flight;
   std::int64_t layers = 6, batch_sequences = 24;
   Precision precision = Precision::f32;
+  Recompute recompute = Recompute::nothing;
 
   std::string name() const {
-    return fmt::format("{} {} {}x{} {} split \"{}\" M {} zero {} clip {} in flight {}, {} bytes",
-                       rule, tied ? "tied" : "untied", dp, pp, schedule, split, micro_batches, zero,
-                       clips_blocks ? "block" : "global", in_flight, bytes_of(precision));
+    return fmt::format(
+        "{} {} {}x{} {} split \"{}\" M {} zero {} clip {} in flight {}, {} bytes, "
+        "{} again",
+        rule, tied ? "tied" : "untied", dp, pp, schedule, split, micro_batches, zero,
+        clips_blocks ? "block" : "global", in_flight, bytes_of(precision),
+        facts_of(recompute).name);
   }
 };
 
@@ -56,6 +60,7 @@ inline Training training_of(const Case& c) {
   t.parallel.in_flight = c.in_flight;
   t.parallel.bucket_mib = 0.01;  // several buckets
   t.sequences = c.batch_sequences / (c.dp * c.micro_batches);
+  t.recomputation.unlisted = c.recompute;
   return t;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "credit/backward.hpp"
 #include "kernels/device.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/random.hpp"
@@ -34,10 +35,13 @@ inline OptimSettings plain_adamw() {
 class SmallModel {
  public:
   SmallModel(const Shape& shape, const Rule& rule, std::int64_t sequences, double init_std,
-             const OptimSettings& optim = plain_adamw(), Products by = Products::library)
+             const OptimSettings& optim = plain_adamw(), Products by = Products::library,
+             Recompute level = Recompute::nothing)
       : gemm_(on_, by), shape_(shape), sequences_(sequences) {
-    learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, optim,
-                                whole_model_layout(shape, sequences, optim.precision));
+    StageLayout layout = whole_model_layout(shape, sequences, optim.precision);
+    for (std::int64_t l = 0; l < shape.layers; ++l)
+      layout.dropped.push_back(parts_dropped(rule, l, shape.layers, level));
+    learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, optim, layout);
     learner_->initialise_parameters(seed, init_std);
     learner_->draw_feedback(seed);
     learner_->reset_moments();
