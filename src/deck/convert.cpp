@@ -1,5 +1,6 @@
 // From what TOML holds to what a key wants: types, units, ranges.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -63,6 +64,9 @@ std::optional<Value> from_text(const Key& key, const std::string& text) {
     case Kind::count:
       if (const auto count = count_from_text(text)) return Value(*count);
       return std::nullopt;
+    case Kind::bytes:
+      if (const auto bytes = bytes_from_text(text)) return Value(*bytes);
+      return std::nullopt;
     case Kind::seconds:
       if (const auto seconds = seconds_from_text(text)) return Value(*seconds);
       return std::nullopt;
@@ -88,6 +92,7 @@ std::optional<Value> from_number(const Key& key, const Value& written) {
       if (whole) return written;
       return std::nullopt;
     case Kind::count:
+    case Kind::bytes:
       if (whole) return written;
       if (const auto count = whole_from_real(number)) return Value(*count);
       return std::nullopt;
@@ -117,6 +122,23 @@ std::optional<std::int64_t> count_from_text(std::string_view text) {
     return std::nullopt;
   }
   return whole_from_real(*number * unit);
+}
+
+std::optional<std::int64_t> bytes_from_text(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  constexpr std::array units = {Unit{"B", 1},        Unit{"KB", 1e3},     Unit{"MB", 1e6},
+                                Unit{"GB", 1e9},     Unit{"TB", 1e12},    Unit{"KiB", 0x1p10},
+                                Unit{"MiB", 0x1p20}, Unit{"GiB", 0x1p30}, Unit{"TiB", 0x1p40}};
+  if (text.empty()) return 0;
+  const auto number = take_number(text);
+  if (!number) return std::nullopt;
+  drop_spaces(text);
+  const auto unit = std::ranges::find(units, text, &Unit::name);
+  if (unit == units.end()) return std::nullopt;
+  return whole_from_real(std::round(*number * unit->bytes));
 }
 
 std::optional<std::int64_t> step_from_text(std::string_view text) {

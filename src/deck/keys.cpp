@@ -120,6 +120,9 @@ class Table {
   void real(std::string_view name, Reach at, double fallback, Range range, std::string_view help) {
     add(name, Kind::real, at, Value(fallback), help, range);
   }
+  void bytes(std::string_view name, Reach at, std::int64_t fallback, std::string_view help) {
+    add(name, Kind::bytes, at, Value(fallback), help, from_to(0, largest_count), "bytes");
+  }
   void seconds(std::string_view name, Reach at, double fallback, std::string_view help) {
     add(name, Kind::seconds, at, Value(fallback), help, at_least(0), "seconds");
   }
@@ -244,6 +247,7 @@ void run_keys(Table& t) {
   t.whole("trace", MEMBER(run.trace), 0, from_to(0, 1e6), "steps", "First steps of which every action of every rank goes into trace.json, for chrome://tracing; 0: none.");
   t.seconds("peak_seconds", MEMBER(run.peak_seconds), 1, "How long each way of measuring the peak FLOP/s takes before the first step; 0: not measured, no MFU.");
   t.seconds("walltime", MEMBER(run.walltime), 0, "Time after which the run writes a checkpoint and stops with exit code 75; 0: none.");
+  t.bytes("memory", MEMBER(run.memory), 0, "Most memory of a rank, everything that --dry-run lists: blocks compute activations again, rather than keep them, as far as that takes; 0 or empty: everything is kept.");
 }
 // clang-format on
 #undef MEMBER

@@ -22,6 +22,7 @@ enum class Kind {
   whole,    ///< an integer
   count,    ///< an integer, or text with a unit: "30B", "2.5M", "64K"
   real,     ///< a number
+  bytes,    ///< a number of bytes, or text with a unit: "8 GiB", "500MB"; empty text is 0
   seconds,  ///< a number of seconds, or text: "2h30m", "HH:MM:SS"
   word,     ///< one of a set of words
   text,     ///< any text
@@ -40,7 +41,7 @@ struct Key {
   Kind kind;
   std::optional<Value> fallback;     ///< the default; none: it follows from other keys
   std::string_view derived_default;  ///< what it follows from, for readers
-  Range range;                       ///< for whole, count, real and seconds
+  Range range;                       ///< for whole, count, bytes, real and seconds
   std::vector<std::string_view> words;
   std::string_view unit, help;
   Value (*read)(const Settings&);

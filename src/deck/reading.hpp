@@ -37,6 +37,8 @@ struct Reading {
 std::optional<Value> convert(const Key& key, const Value& written);
 /// "30B", "2.5M": a count with a unit.
 std::optional<std::int64_t> count_from_text(std::string_view text);
+/// "8 GiB", "500MB", "64 B": bytes; empty text is 0, no limit.
+std::optional<std::int64_t> bytes_from_text(std::string_view text);
 /// "2h30m", "12:00:00": seconds.
 std::optional<double> seconds_from_text(std::string_view text);
 /// "100": a step's number.

@@ -64,6 +64,7 @@ struct RunSettings {
   std::int64_t trace;   ///< steps; 0: none
   double peak_seconds;  ///< 0: not measured
   double walltime;      ///< seconds; 0: none
+  std::int64_t memory;  ///< bytes of a rank; 0: no limit
 };
 
 struct Settings {

@@ -38,7 +38,8 @@ std::string limit_text(double limit) {
 }
 
 bool is_number(Kind kind) {
-  return kind == Kind::whole || kind == Kind::count || kind == Kind::real || kind == Kind::seconds;
+  return kind == Kind::whole || kind == Kind::count || kind == Kind::bytes || kind == Kind::real ||
+         kind == Kind::seconds;
 }
 
 std::string range_text(const Range& range) {
@@ -61,6 +62,7 @@ std::string kind_text(Kind kind) {
     case Kind::flag: return "true or false";
     case Kind::whole: return "an integer";
     case Kind::count: return "an integer or text with a unit (\"30B\", \"2.5M\", \"64K\")";
+    case Kind::bytes: return "an integer or text with a unit (\"8 GiB\", \"500 MB\", \"64KiB\")";
     case Kind::real: return "a number";
     case Kind::seconds: return "seconds or text (\"2h30m\", \"HH:MM:SS\")";
     case Kind::word: return "one of";

@@ -73,7 +73,7 @@ enum class Recompute : std::uint8_t { nothing, elementwise, fc1, projections, ev
 struct RecomputeLevel {
   Recompute level;
   BlockParts dropped;
-  std::string_view name;  ///< what is computed again, for messages
+  std::string_view name;  ///< for messages; docs/numerics.md explains them
 };
 // clang-format off
 // Comments: how many of the 16 D numbers a block then keeps of a token, and the FLOP a token of what
@@ -82,11 +82,11 @@ inline constexpr std::array recompute_levels = {
   // 16 D; none
   RecomputeLevel{Recompute::nothing,     {}, "nothing"},
   // 10 D; none: no matrix product
-  RecomputeLevel{Recompute::elementwise, {BlockPart::u1, BlockPart::u2, BlockPart::z}, "norms and activation"},
+  RecomputeLevel{Recompute::elementwise, {BlockPart::u1, BlockPart::u2, BlockPart::z}, "elementwise"},
   // 6 D; 8 D^2, a third of the forward's linears
-  RecomputeLevel{Recompute::fc1,         {BlockPart::u1, BlockPart::u2, BlockPart::z, BlockPart::a}, "norms, activation and fc1"},
+  RecomputeLevel{Recompute::fc1,         {BlockPart::u1, BlockPart::u2, BlockPart::z, BlockPart::a}, "fc1"},
   // 2 D; 16 D^2, two thirds of them
-  RecomputeLevel{Recompute::projections, {BlockPart::u1, BlockPart::u2, BlockPart::z, BlockPart::a, BlockPart::qkv, BlockPart::h}, "all but attention"},
+  RecomputeLevel{Recompute::projections, {BlockPart::u1, BlockPart::u2, BlockPart::z, BlockPart::a, BlockPart::qkv, BlockPart::h}, "projections"},
   // D, which is y; 16 D^2 + 2 T D, a forward without fc2
   RecomputeLevel{Recompute::everything,  inner_parts, "everything"},
 };

@@ -53,7 +53,7 @@ struct Found {
 std::vector<Found> products_of_step(const Comm& comm, const Device& on, Gemm& gemm,
                                     const Settings& settings) {
   const Shape shape = shape_of(settings.model);
-  MadeUpSteps steps(comm, on, gemm, settings);
+  MadeUpSteps steps(comm, on, gemm, settings, Training::of(settings));
   steps.step();
   std::map<std::string, Found> by_shape;
   const Profile profile(on, gemm, [&](const Product& p) {

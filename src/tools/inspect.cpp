@@ -8,6 +8,7 @@
 #include "comm/session.hpp"
 #include "credit/flops.hpp"
 #include "deck/deck.hpp"
+#include "planning/memory_budget.hpp"
 #include "tools/memory.hpp"
 #include "tools/rule_table.hpp"
 #include "tools/tools.hpp"
@@ -132,7 +133,7 @@ Json rules_json(const Shape& shape) {
   return json;
 }
 
-void print(const Subject& subject, bool with_tensors) {
+void print(const Subject& subject, const MemoryForecast& memory, bool with_tensors) {
   const Settings& s = subject.settings;
   const Shape shape = shape_of(s.model);
   const ParameterTable table(shape, s.rule);
@@ -146,16 +147,16 @@ void print(const Subject& subject, bool with_tensors) {
   log::say("                {} trained by {}", table.count_trained(), s.run.method);
   say_flops(flops_per_token(shape, s.rule));
   print_rules(shape);
-  say_memory(predicted_memory(s));
+  say_memory(memory);
   if (with_tensors) print_tensors(table);
 }
 
-void print_json(const Subject& subject, bool with_tensors) {
+void print_json(const Subject& subject, const MemoryForecast& forecast, bool with_tensors) {
   const Settings& s = subject.settings;
   const Shape shape = shape_of(s.model);
   const ParameterTable table(shape, s.rule);
   Json memory = Json::array();
-  for (const MemoryRow& row : predicted_memory(s))
+  for (const MemoryRow& row : forecast.rows)
     memory.push_back({{"what", row.what}, {"bytes", row.bytes}});
   Json json = {{"file", subject.file},
                {"method", s.run.method},
@@ -171,7 +172,8 @@ void print_json(const Subject& subject, bool with_tensors) {
                {"parameters_trained", table.count_trained()},
                {"flops_per_token", flops_json(flops_per_token(shape, s.rule))},
                {"rules", rules_json(shape)},
-               {"memory", memory}};
+               {"memory", memory},
+               {"recomputed", recomputation_text(forecast.training)}};
   if (subject.meta) json["checkpoint"] = meta_json(subject);
   if (with_tensors) json["tensors"] = tensors_json(table);
   log::line(json.dump(2));
@@ -180,8 +182,9 @@ void print_json(const Subject& subject, bool with_tensors) {
 int inspect(const InspectOptions& options) {
   const Session session(Uses::ranks);
   const Subject subject = open_subject(session, options);
-  if (options.json) print_json(subject, options.tensors);
-  else print(subject, options.tensors);
+  const MemoryForecast memory = forecast_memory(session.comm(), subject.settings);
+  if (options.json) print_json(subject, memory, options.tensors);
+  else print(subject, memory, options.tensors);
   return static_cast<int>(Exit::done);
 }
 

@@ -6,8 +6,9 @@
 
 namespace dfascale {
 
-MadeUpSteps::MadeUpSteps(const Comm& comm, const Device& on, Gemm& gemm, const Settings& s)
-    : comm_(comm), on_(on), settings_(s), model_(comm, on, gemm, Training::of(s)) {
+MadeUpSteps::MadeUpSteps(const Comm& comm, const Device& on, Gemm& gemm, const Settings& s,
+                         const Training& training)
+    : comm_(comm), on_(on), settings_(s), model_(comm, on, gemm, training) {
   const std::int64_t tokens = s.micro_batch_sequences() * s.model.context;
   model_.draw_feedback(s.run.seed);
   model_.reset_moments();

@@ -12,8 +12,10 @@ namespace dfascale {
 
 class MadeUpSteps {
  public:
-  /// Collective.  Only the model, rule, optim and parallel parts of the settings matter.
-  MadeUpSteps(const Comm& comm, const Device& on, Gemm& gemm, const Settings& settings);
+  /// Collective.  Only the model, rule, optim and parallel parts of the settings matter;
+  /// `training` is theirs, and says what is computed again.
+  MadeUpSteps(const Comm& comm, const Device& on, Gemm& gemm, const Settings& settings,
+              const Training& training);
   /// One update; wall seconds, the slowest rank's.  Collective.
   double step();
 

@@ -3,18 +3,25 @@
 
 #include <vector>
 
+#include "comm/comm.hpp"
 #include "deck/settings.hpp"
+#include "train/layout.hpp"
 #include "train/learner.hpp"
 
 namespace dfascale {
 
-/// Of the rank of a pipeline that takes most: its stages, the alignment probe's, and what the
-/// program itself holds now.
-std::vector<MemoryRow> predicted_memory(const Settings& settings);
+struct MemoryForecast {
+  Training training;  ///< with what is computed again for run.memory to suffice
+  /// Of the rank of a pipeline that takes most: its stages, the alignment probe's, and what the
+  /// program itself holds now, on the rank where that is most.
+  std::vector<MemoryRow> rows;
+};
 
-std::int64_t bytes_of(const std::vector<MemoryRow>& rows);
+/// Throws Error(Exit::usage) where run.memory does not suffice.  Collective: all ranks find the
+/// same.
+MemoryForecast forecast_memory(const Comm& comm, const Settings& settings);
 
-/// The table, with its sum.
-void say_memory(const std::vector<MemoryRow>& rows);
+/// The table, with its sum, and what is computed again.
+void say_memory(const MemoryForecast& forecast);
 
 }  // namespace dfascale

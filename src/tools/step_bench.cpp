@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/clock.hpp"
+#include "planning/memory_budget.hpp"
 #include "tools/made_up_steps.hpp"
 #include "tools/memory.hpp"
 #include "tools/operations.hpp"
@@ -56,9 +57,11 @@ StepTimes time_steps(const Comm& comm, const Device& on, Gemm& gemm, const Setti
   result.rule = settings.run.method;
   result.flops = flops_per_token(shape, settings.rule);
   result.step_tokens = settings.step_tokens();
-  result.predicted_bytes = bytes_of(predicted_memory(settings));
+  const MemoryForecast memory = forecast_memory(comm, settings);
+  result.predicted_bytes = bytes_of(memory.rows);
+  result.recomputed = recomputation_text(memory.training);
   PeakResident::forget();
-  MadeUpSteps bench(comm, on, gemm, settings);
+  MadeUpSteps bench(comm, on, gemm, settings, memory.training);
   bench.step();
   const double start = processor_seconds_now();
   for (std::int64_t i = 0; i < steps; ++i) result.seconds.push_back(bench.step());

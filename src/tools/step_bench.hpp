@@ -23,7 +23,8 @@ struct StepTimes {
   /// core that others use as well.
   double processor_seconds;
   std::int64_t predicted_bytes, peak_resident_bytes;  ///< of this rank
-  double profiled_seconds;                            ///< of the step that was taken apart
+  std::string recomputed;   ///< what is computed again for run.memory; empty: nothing
+  double profiled_seconds;  ///< of the step that was taken apart
   std::map<std::string, Profile::Entry>
       operations;  ///< its parts; the rest is profiled_seconds less their sum
 
@@ -36,7 +37,7 @@ struct StepTimes {
 };
 
 /// One step to warm up, `steps` to time, one more to take apart.  Settings are resolved; only their
-/// model, rule, optim and parallel parts matter.  Collective.
+/// model, rule, optim and parallel parts, and run.memory, matter.  Collective.
 StepTimes time_steps(const Comm& comm, const Device& on, Gemm& gemm, const Settings& settings,
                      std::int64_t steps);
 

@@ -114,6 +114,7 @@ void print_rule(const BenchReport& report, const StepTimes& t) {
       static_cast<double>(t.peak_resident_bytes) / 1e6,
       100 * (static_cast<double>(t.predicted_bytes) / static_cast<double>(t.peak_resident_bytes) -
              1));
+  if (!t.recomputed.empty()) log::say("  recomputed    {}", t.recomputed);
   log::say("  {:<28}{:>8}{:>10}{:>8}", "operation", "calls", "seconds", "share");
   for (const auto& [name, entry] : parts_of(t))
     log::say("  {:<28}{:>8}{:>10.4f}{:>7.1f}%", name, entry.calls, entry.seconds,
@@ -151,6 +152,7 @@ Json rule_json(const BenchReport& report, const StepTimes& t) {
           {"mfu_processor_time", report.processor_mfu(t)},
           {"mfu_best_step", report.mfu(t, t.seconds.front())},
           {"predicted_bytes", t.predicted_bytes},
+          {"recomputed", t.recomputed},
           {"peak_resident_bytes", t.peak_resident_bytes},
           {"operations", parts}};
 }

@@ -25,7 +25,7 @@ struct TrainOptions {
 };
 
 /// What a run will do and take, before it takes anything.
-void describe(const Settings& s) {
+void describe(const Settings& s, const MemoryForecast& memory) {
   const Shape shape = shape_of(s.model);
   const ParameterTable table(shape, s.rule);
   const Flops flops = flops_per_token(shape, s.rule);
@@ -39,7 +39,7 @@ void describe(const Settings& s) {
   log::say("layout          {} replica(s) of {} rank(s), {} micro-batch(es) of {} sequences each",
            s.parallel.dp, s.parallel.pp, s.parallel.micro_batches, s.micro_batch_sequences());
   for (const std::string& tie : ties_between_stages(s)) log::say("note            {}", tie);
-  say_memory(predicted_memory(s));
+  say_memory(memory);
   const std::int64_t state = 4 * (table.count() + 2 * table.count_trained());
   if (s.run.checkpoint_steps > 0 && s.run.checkpoint_steps < s.steps())
     log::say("  and {:.1f} MB on average for a copy of what a checkpoint holds, where that is free",
@@ -53,13 +53,12 @@ int train(const TrainOptions& options) {
   if (options.dry_run) {
     open_corpus(settings);
     log::line(show_deck(settings));
-    describe(settings);
-    say_placement(session.comm(), settings.parallel.dp);
-    return static_cast<int>(Exit::done);
   }
-  describe(settings);
+  const MemoryForecast memory = forecast_memory(session.comm(), settings);
+  describe(settings, memory);
   say_placement(session.comm(), settings.parallel.dp);
-  return static_cast<int>(Trainer(session, settings).train());
+  if (options.dry_run) return static_cast<int>(Exit::done);
+  return static_cast<int>(Trainer(session, settings, memory.training).train());
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ std::size_t steps_to_decide(const Settings& settings) { return settings.parallel
 
 }  // namespace
 
-Trainer::Trainer(const Session& session, const Settings& settings)
+Trainer::Trainer(const Session& session, const Settings& settings, const Training& training)
     : comm_(session.comm()),
       settings_(settings),
       gemm_(device_),
@@ -43,7 +43,6 @@ Trainer::Trainer(const Session& session, const Settings& settings)
       validation_steps_(validation_steps(settings.steps(), settings.run.validate_points)),
       best_validation_(std::numeric_limits<double>::infinity()),
       seconds_{.start = seconds_now()} {
-  const Training training = Training::of(settings);
   flops_per_token_ = flops_per_token(training.shape, training.rule).total();
   warn_if_widened(training.optim.precision);
   // Before anything large is allocated, so that it adds nothing to the most memory used.

@@ -24,8 +24,9 @@ namespace dfascale {
 class Trainer {
  public:
   /// Opens data and run folder, checks what can be checked, measures the peak, allocates.  Settings
-  /// are resolved (resolve_layout, resolve_vocabulary).
-  Trainer(const Session& session, const Settings& settings);
+  /// are resolved (resolve_layout, resolve_vocabulary); `training` is theirs, and says what is
+  /// computed again.
+  Trainer(const Session& session, const Settings& settings, const Training& training);
 
   /// Trains from the newest checkpoint, or from the start, to the end of the token budget.
   /// Exit::done, or Exit::stopped after a signal.

@@ -117,6 +117,10 @@ def decks():
               "optim.warmup_tokens=1M"),
         train("restart neither word nor path", USAGE, ["run.restart", '"yes"', "required"], "run.restart=yes"),
         train("less than one step", USAGE, ["optim.tokens = 10", "64"], "optim.tokens=10"),
+        train("memory in an odd unit", USAGE, ["run.memory", "8GX", "8 GiB"], "run.memory=8GX"),
+        train("less memory than a rank needs", USAGE,
+              ["run.memory = 1000000", "needs at least", "optimiser moments", "in all", "parallel.micro_batches"],
+              "run.memory=1MB"),
         train("more replicas than ranks", USAGE, ["parallel.dp", "mpirun -n 2"], "parallel.dp=2"),
     ]
 

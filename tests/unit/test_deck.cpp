@@ -127,6 +127,27 @@ TEST(Deck, WalltimeTakesUnits) {
   EXPECT_EQ(seconds_from_text("h"), std::nullopt);
 }
 
+TEST(Deck, MemoryTakesUnits) {
+  EXPECT_EQ(parse("").run.memory, 0);
+  EXPECT_EQ(parse("[run]\nmemory = \"\"").run.memory, 0);
+  EXPECT_EQ(parse("", {"run.memory="}).run.memory, 0);
+  EXPECT_EQ(parse("[run]\nmemory = 1_000_000").run.memory, 1'000'000);
+  EXPECT_EQ(parse("[run]\nmemory = \"8 GiB\"").run.memory, std::int64_t{8} << 30);
+  EXPECT_EQ(parse("", {"run.memory=1.5GB"}).run.memory, 1'500'000'000);
+  EXPECT_EQ(bytes_from_text("64 B"), 64);
+  EXPECT_EQ(bytes_from_text("3KB"), 3'000);
+  EXPECT_EQ(bytes_from_text("3KiB"), 3'072);
+  EXPECT_EQ(bytes_from_text("500MB"), 500'000'000);
+  EXPECT_EQ(bytes_from_text("0.5 MiB"), 524'288);
+  EXPECT_EQ(bytes_from_text("2TB"), 2'000'000'000'000);
+  EXPECT_EQ(bytes_from_text("1TiB"), std::int64_t{1} << 40);
+  EXPECT_EQ(bytes_from_text("0.1 GiB"), 107'374'182) << "to the nearest byte";
+  for (const char* odd : {"8", "8 G", "8 gb", "GiB", "-1 GB", "8 GiB 2", "8 GX", " ", "1e999 GB"})
+    EXPECT_EQ(bytes_from_text(odd), std::nullopt) << odd;
+  const Settings s = parse("[run]\nmemory = \"8 GiB\"");
+  EXPECT_EQ(parse(show_deck(s)).run.memory, s.run.memory);
+}
+
 TEST(Deck, OverridesWinAndTakeBareWords) {
   const Settings s = parse("[model]\nwidth = 64\n[data]\ntrain = \"a\"",
                            {"model.width=128", "data.train=b/c *.bin", "run.name=57",

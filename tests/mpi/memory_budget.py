@@ -1,0 +1,91 @@
+"""A run within run.memory has the bits of one that keeps everything, says what it computes again, and goes on from a
+checkpoint with any other budget.
+
+usage: memory_budget.py PROGRAM SOURCE MPIEXEC"""
+
+import re
+import sys
+
+from program import Checks, Program, corpus, deck, work_folder, write
+from runs import checkpoint, same_state, untimed
+
+STEPS, EVERY = 8, 4
+MODEL = {"layers": 6, "width": 64, "heads": 2, "context": 64}
+TOKENS = 16 * 64  # of a step
+# Name, stages, settings.  Stages of a pipeline hold several micro-batches; the probe has activations of its own.
+RUNS = (
+    ("bp", 1, ["rule.name=bp", "run.alignment_steps=4"]),
+    ("dfa-bf16", 1, ["rule.name=dfa", "optim.precision=bf16"]),
+    ("bp-zb", 2, ["rule.name=bp", "parallel.schedule=zb-h2", "parallel.micro_batches=4"]),
+    ("dfa", 2, ["rule.name=dfa", "parallel.micro_batches=4"]),
+)
+
+
+class Runs:
+    def __init__(self, work, program, name, stages, settings):
+        self.work, self.program, self.stages = work, program, stages
+        self.name, self.settings = name, [*settings, f"parallel.pp={stages}"]
+
+    def said(self, expected, name, *settings, dry=False):
+        """What a run says; stops the test at another exit code than expected."""
+        args = ["train", "deck.toml", "--set", f"run.name={self.name}-{name}", *(["--dry-run"] if dry else [])]
+        for one in (*self.settings, *settings):
+            args += ["--set", one]
+        code, said, _ = self.program.run(args, self.work, self.stages if self.stages > 1 else 0)
+        if code != expected:
+            sys.exit(f"{self.name}-{name}: exit code {code}, expected {expected}\n{said}")
+        return said
+
+    def folder(self, name):
+        return self.work / "runs" / f"{self.name}-{name}"
+
+
+def in_all(said):
+    """Bytes that a run says it will take of a rank."""
+    return 1e6 * float(re.search(r"in all +([0-9.]+) MB", said).group(1))
+
+
+def budgets(runs):
+    """Two between all and the least: what a rank takes depends a little on what the system gave the program."""
+    most = in_all(runs.said(0, "kept", dry=True))
+    least = float(re.search(r"needs at least (\d+) bytes", runs.said(2, "kept", "run.memory=1MB", dry=True)).group(1))
+    return [int(least + share * (most - least)) for share in (0.75, 0.3)]
+
+
+def within_budgets(checks, runs):
+    runs.said(0, "kept")
+    kept = runs.folder("kept")
+    roomy, tight = budgets(runs)
+    for budget in (roomy, tight):
+        name = f"within-{budget}"
+        said = runs.said(0, name, f"run.memory={budget}")
+        what = f"{runs.name} within {budget / 1e6:.0f} MB"
+        checks.that("recomputed " in said and "more FLOP" in said, f"{what}: says what is computed again")
+        checks.that("recomputed " in runs.said(0, name, f"run.memory={budget}", dry=True), f"{what}: so does --dry-run")
+        checks.that(in_all(said) <= budget + 5e4, f"{what}: takes {in_all(said) / 1e6:.1f} MB")
+        checks.that(untimed(runs.folder(name)) == untimed(kept), f"{what}: metrics but for timing are equal")
+        checks.that(same_state(checkpoint(runs.folder(name), STEPS), checkpoint(kept, STEPS)), f"{what}: the same bits")
+        if (kept / "alignment.csv").exists():
+            probed = (runs.folder(name) / "alignment.csv").read_bytes()
+            checks.that(probed == (kept / "alignment.csv").read_bytes(), f"{what}: the probe finds the same")
+    # From the middle, with less, then with more.
+    name = f"within-{roomy}"
+    for memory in (str(tight), ""):
+        runs.said(0, name, f"run.memory={memory}", f"run.restart={EVERY}")
+        checks.that(same_state(checkpoint(runs.folder(name), STEPS), checkpoint(kept, STEPS)),
+                    f"{runs.name}: the same bits after a restart with run.memory = \"{memory}\"")
+
+
+def main():
+    program, checks = Program(sys.argv[1], sys.argv[3]), Checks()
+    with work_folder() as work:
+        corpus(work / "data", 60, train=TOKENS * STEPS + 1, valid=64 * 8 + 1)
+        write(work / "deck.toml", deck(model=MODEL, optim={"tokens": TOKENS * STEPS, "batch_sequences": 16},
+                                       run={"checkpoint_steps": EVERY, "keep": 10}))
+        for name, stages, settings in RUNS:
+            within_budgets(checks, Runs(work, program, name, stages, settings))
+    return checks.exit_code()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
