@@ -117,10 +117,14 @@ TEST(Layouts, RepeatTheirBits) {
 }
 
 /// Computing again what was dropped changes no bit: in pipelines with several slots, with backwards
-/// taken apart, on stages with frozen blocks.
+/// taken apart, on stages with frozen blocks, with several stages on a rank.
 TEST(Layouts, RecomputationChangesNoBit) {
   constexpr std::int64_t few_steps = 3;
-  for (Case c : cases(session->comm().size())) {
+  const std::int64_t ranks = session->comm().size();
+  std::vector<Case> all = cases(ranks);
+  all.push_back({"dfa", true, true, "interleaved", "", ranks, 1, 0, 2, 0});
+  all.push_back({"bp", true, false, "zb-v", "", ranks, 1, 0, 2, 0});
+  for (Case c : all) {
     if (!c.tied || c.zero > 0) continue;
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
       c.precision = precision;

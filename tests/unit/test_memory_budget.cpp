@@ -92,6 +92,9 @@ TEST_P(MemoryBudget, IsKeptAndCostsMoreTheSmallerItIs) {
   expect_sweep(training_of(GetParam()), with_probe());
   if (GetParam() == "shallow") return;  // its one block has nothing to give
   expect_sweep(training_of(GetParam()), without_probe());
+  Training rounded = training_of(GetParam());
+  rounded.optim.precision = Precision::bf16;
+  expect_sweep(rounded, without_probe());
   expect_sweep(training_of(GetParam(), 2, GetParam() == "bp" ? "zb-h2" : "unlocked"),
                without_probe());
   expect_sweep(training_of(GetParam(), 3, "gpipe"), with_probe());
