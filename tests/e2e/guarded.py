@@ -5,12 +5,32 @@ stages go by MPI here, which touches arrays as NCCL does not.
 usage: guarded.py PROGRAM SOURCE MPIEXEC GUARDED"""
 
 import pathlib
+import re
 import sys
 
 from program import Checks, Program, corpus, deck, work_folder, write
 from runs import checkpoint, same_state, untimed
 
 RULES = ("bp", "dfa", "dfa-canonical", "shallow")
+
+
+def recomputed(checks, program, work):
+    """A run that computes activations again; its budget is near the least, which it asks the program for."""
+    write(work / "again.toml", deck(model={"layers": 5, "width": 32, "context": 32}, data={"valid_sequences": 4},
+                                    optim={"tokens": 512}, run={"validate_points": 0}))
+
+    def train(name, memory):
+        code, said, _ = program.run(["train", "again.toml", "--set", f"run.name={name}", "--set", f"run.memory={memory}"],
+                                    work, limit=300)
+        return code, said
+
+    least = re.search(r"needs at least (\d+) bytes", train("refused", "1MB")[1])
+    checks.that(least is not None, "too small a budget is refused with the least that is possible")
+    for name, memory in (("kept", 0), ("again", int(least.group(1)) + 800_000)):
+        code, said = train(name, memory)
+        fine = code == 0 and ("recomputed " in said) == (name == "again")
+        checks.that(fine, f"run.memory = {memory}{'' if fine else f': {code}: {said}'}")
+    checks.that(untimed(work / "runs/again") == untimed(work / "runs/kept"), "what is computed again has the same bits")
 
 
 def main():
@@ -38,6 +58,7 @@ def main():
         checks.that(untimed(work / "runs/half") == untimed(work / "runs/bp"), "a restarted run has the same metrics")
         checks.that(same_state(late, checkpoint(work / "runs/bp", 10)), "and the same parameters and moments")
         runs(["eval", "runs/bp", "data"], work)
+        recomputed(checks, program, work)
     return checks.exit_code()
 
 
