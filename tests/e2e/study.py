@@ -264,6 +264,14 @@ def test_packed_results():
     expect(fit("unpacked") == fit("calm"), "unpacked runs have another fit")
     script("study_results.sh", "pack", "unpacked", "results")
     expect((FOLDER / "results/runs.tar.xz").read_bytes() == packed, "packing twice gives other bytes")
+    script("study_results.sh", "pack", "--every", "4", "calm", "thinned")
+    script("study_results.sh", "unpack", "thinned", "thin")
+    whole, thin = ({run: list(csv.DictReader(run.open())) for run in sorted((FOLDER / name / "runs").glob("*/metrics.csv"))}
+                   for name in ("calm", "thin"))
+    expect([run.parent.name for run in whole] == [run.parent.name for run in thin] and whole, "thinned runs are all there")
+    for all_rows, rows in zip(whole.values(), thin.values()):
+        expect(rows == [row for row in all_rows if row["val_loss"] or int(row["step"]) % 4 == 0] and len(rows) < len(all_rows),
+               "validations, and every fourth step")
     table = script("method_table.py", "calm")
     expect(table.count("| bp |") == 2 and table.count("| 2 |") == 2, f"two sizes of bp, two seeds each:\n{table}")
 
