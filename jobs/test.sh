@@ -18,7 +18,7 @@ With CI set in the environment warnings are errors. With ccache installed the co
 TEXT
 }
 
-full=no install=yes jobs=$(nproc) tidy_seconds=120
+full=no install=yes jobs=$(env -u OMP_NUM_THREADS nproc) tidy_seconds=120
 while (($#)); do
   case $1 in
     --full) full=yes ;;

@@ -99,8 +99,8 @@ bool has_gaps(const ConstStored& m) { return m.stride != m.cols; }
 
 /// Which route is faster, from measurements on one core of Zen 5 over the shapes of the paper's
 /// ladder: matmul (2 to 10 %) for narrow results with short sums, sgemm for the rest, weight
-/// gradients (A turned) above all.  Where rows lie apart, as attention's do, matmul goes sgemm's way
-/// after all and takes 5 to 25 % longer for it (Sapphire Rapids, oneDNN 2.6).
+/// gradients (A turned) above all.  Where rows lie apart, as attention's do, matmul goes sgemm's
+/// way after all and takes 5 to 25 % longer for it (Sapphire Rapids, oneDNN 2.6).
 bool wants_matmul(const Product& p, std::int64_t k) {
   constexpr std::int64_t narrow = 1024, short_sum = 4096, short_turned_sum = 1024;
   return p.alpha == 1.0f && p.a_side == Side::plain && p.c.cols <= narrow &&
