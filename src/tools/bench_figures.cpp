@@ -9,7 +9,9 @@
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "io/run_folder.hpp"
-#include "kernels/gemm.hpp"
+#include "tools/tools.hpp"
+#include "train/corpus.hpp"
+#include "train/learner.hpp"
 
 namespace dfascale {
 
@@ -20,6 +22,17 @@ void add_deck_options(CLI::App& command, DeckOptions& options) {
       .add_option("--set", options.overrides, "section.key=value, wins over the deck; repeatable")
       ->allow_extra_args(false);
   command.add_option("--json", options.json, "Also write the figures to this file");
+}
+
+Settings read_deck(const Comm& comm, const DeckOptions& options) {
+  Settings settings = read_deck_on_all(comm, options.deck, options.overrides);
+  resolve_vocabulary(settings);
+  return settings;
+}
+
+Peak peak_of(const Device& on, Gemm& gemm, const Settings& settings, double seconds) {
+  return measure_peak(on, gemm, shape_of(settings.model), settings.micro_batch_sequences(),
+                      settings.optim.precision, seconds);
 }
 
 Timing timing_of(std::vector<double> seconds) {

@@ -8,7 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "kernels/device.hpp"
+#include "comm/comm.hpp"
+#include "deck/settings.hpp"
+#include "kernels/gemm.hpp"
+#include "train/peak.hpp"
 
 namespace dfascale {
 
@@ -18,6 +21,10 @@ struct DeckOptions {
   std::vector<std::string> overrides;
 };
 void add_deck_options(CLI::App& command, DeckOptions& options);
+/// The deck as it is, or with the vocabulary of its corpus.  Collective.
+Settings read_deck(const Comm& comm, const DeckOptions& options);
+/// The peak of products at the deck's precision, and of its own shapes.
+Peak peak_of(const Device& on, Gemm& gemm, const Settings& settings, double seconds);
 
 /// Seconds of one call, over repetitions.
 struct Timing {

@@ -18,8 +18,7 @@
 #include "tools/bench_figures.hpp"
 #include "tools/made_up_steps.hpp"
 #include "tools/operations.hpp"
-#include "train/corpus.hpp"
-#include "train/peak.hpp"
+#include "train/learner.hpp"
 
 namespace dfascale {
 namespace {
@@ -151,16 +150,13 @@ void write_json(const std::string& file, const Settings& settings, const Peak& p
 
 int bench_gemm(const GemmOptions& options) {
   const Session session;
-  Settings settings = read_deck_on_all(session.comm(), options.on.deck, options.on.overrides);
-  resolve_vocabulary(settings);
+  const Settings settings = read_deck(session.comm(), options.on);
   const Device device;
   Gemm gemm(device);
   say_machine();
   warn_if_widened(settings.optim.precision);
   std::vector<Found> products = products_of_step(session.comm(), device, gemm, settings);
-  const Peak peak =
-      measure_peak(device, gemm, shape_of(settings.model), settings.micro_batch_sequences(),
-                   settings.optim.precision, std::max(options.seconds, 0.1));
+  const Peak peak = peak_of(device, gemm, settings, std::max(options.seconds, 0.1));
   for (Found& f : products) f.alone = time_alone(device, gemm, f.product, options.seconds);
   print(products, peak, options.least_share);
   if (!options.on.json.empty() && session.comm().rank() == 0)

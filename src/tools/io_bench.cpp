@@ -18,7 +18,6 @@
 #include "model/parameters.hpp"
 #include "tools/bench.hpp"
 #include "tools/bench_figures.hpp"
-#include "train/corpus.hpp"
 #include "train/learner.hpp"
 
 namespace dfascale {
@@ -47,8 +46,7 @@ template <class Figure>
 double median_of(const std::vector<Round>& rounds, Figure&& figure) {
   std::vector<double> values;
   for (const Round& round : rounds) values.push_back(figure(round));
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+  return timing_of(std::move(values)).median;
 }
 
 /// The arrays of a checkpoint of this deck, with made-up values; rows are shared out evenly.
@@ -206,8 +204,7 @@ void write_json(const IoBench& bench, const std::vector<Round>& rounds, const st
 
 int bench_io(const IoOptions& options) {
   const Session session(Uses::ranks);
-  Settings settings = read_deck_on_all(session.comm(), options.on.deck, options.on.overrides);
-  resolve_vocabulary(settings);
+  const Settings settings = read_deck(session.comm(), options.on);
   IoBench bench(settings, options.folder + "/dfascale-bench-io");
   std::vector<Round> rounds;
   for (std::int64_t i = 0; i < options.pairs; ++i) rounds.push_back(bench.round());

@@ -21,9 +21,7 @@
 #include "model/micro_batch.hpp"
 #include "tools/bench.hpp"
 #include "tools/bench_figures.hpp"
-#include "train/corpus.hpp"
 #include "train/learner.hpp"
-#include "train/peak.hpp"
 
 namespace dfascale {
 namespace {
@@ -258,15 +256,12 @@ void write_json(const std::string& file, const Settings& settings, const std::ve
 
 int bench_kernels(const KernelOptions& options) {
   const Session session;
-  Settings settings = read_deck_on_all(session.comm(), options.on.deck, options.on.overrides);
-  resolve_vocabulary(settings);
+  const Settings settings = read_deck(session.comm(), options.on);
   const Device device;
   Gemm gemm(device);
   say_machine();
-  const double peak =
-      measure_peak(device, gemm, shape_of(settings.model), settings.micro_batch_sequences(),
-                   settings.optim.precision, std::max(options.seconds, 0.1))
-          .best();
+  warn_if_widened(settings.optim.precision);
+  const double peak = peak_of(device, gemm, settings, std::max(options.seconds, 0.1)).best();
   Arena arena;
   const auto arrays = make_in<Arrays>(arena, settings);
   fill_arrays(device, *arrays, settings);

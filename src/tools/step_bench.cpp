@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "planning/memory_budget.hpp"
+#include "tools/bench_figures.hpp"
 #include "tools/made_up_steps.hpp"
 #include "tools/memory.hpp"
 #include "tools/operations.hpp"
@@ -41,10 +42,7 @@ std::map<std::string, Profile::Entry> grouped(const std::map<std::string, Profil
 
 }  // namespace
 
-double StepTimes::median() const {
-  const std::size_t n = seconds.size();
-  return n % 2 == 1 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2;
-}
+double StepTimes::median() const { return timing_of(seconds).median; }
 
 double StepTimes::mean() const {
   return std::accumulate(seconds.begin(), seconds.end(), 0.0) / static_cast<double>(seconds.size());

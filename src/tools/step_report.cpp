@@ -12,7 +12,6 @@
 #include "tools/bench_figures.hpp"
 #include "tools/rule_table.hpp"
 #include "tools/step_bench.hpp"
-#include "train/corpus.hpp"
 #include "train/learner.hpp"
 
 namespace dfascale {
@@ -188,16 +187,11 @@ void write_json(const BenchReport& report, const std::string& file) {
 int bench_step(const StepOptions& options) {
   const Session session;
   BenchReport report{};
-  report.settings = read_deck_on_all(session.comm(), options.on.deck, options.on.overrides);
-  resolve_vocabulary(report.settings);
+  report.settings = read_deck(session.comm(), options.on);
   report.ranks = session.comm().size();
   const Device device;
   Gemm gemm(device);
-  const auto measure = [&] {
-    return measure_peak(device, gemm, shape_of(report.settings.model),
-                        report.settings.micro_batch_sequences(), report.settings.optim.precision,
-                        options.peak_seconds);
-  };
+  const auto measure = [&] { return peak_of(device, gemm, report.settings, options.peak_seconds); };
   print_what(report);
   warn_if_widened(report.settings.optim.precision);
   report.peaks.before = measure();
