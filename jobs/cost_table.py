@@ -9,6 +9,7 @@ in the paper, if all devices always ran at that peak.
 """
 import json
 import sys
+from pathlib import Path
 
 PAPER = {"bp": 6, "dfa": 4, "dfa-canonical": 4, "shallow": 2, "shallow-projector": 2}
 
@@ -35,7 +36,7 @@ def main():
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__)
     for name in sys.argv[1:]:
-        found = json.load(open(name, encoding="utf-8"))
+        found = json.loads(Path(name).read_text())
         model = found["model"]
         print(f"\n{parameters(model) / 1e6:.1f} million parameters ({model['layers']} × {model['width']}, V {model['vocab']:,}, T {model['context']}), "
               f"{found['precision']}, {found['ranks']} rank(s), {found['rules'][0]['step_tokens']:,} tokens a step; {found['machine']['cpu']}, "
