@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
 """A study's runs as a Markdown table: a row for each method and size with its settings, the mean of its seeds, best first.
 
+Where runs have an alignment.csv also the cosine of the rule's gradient with backpropagation's: mean over the fed-back blocks (all
+but the last), the last five probes and the seeds.
+
     jobs/method_table.py STUDY_FOLDER > methods.md
 """
+import csv
 import json
+import math
+import re
 import statistics
 import sys
 from pathlib import Path
 
 from sweep_table import deck_values
 
+PROBES = 5
 SETTINGS = ["learning_rate", "init_std", "block_lr_multiplier"]
 
 
@@ -22,12 +29,26 @@ def methods_of(folder):
         if run["outcome"] != "done" and not diverged:
             continue
         size = f"{deck['layers']} x {deck['width']}"
-        method = found.setdefault((size, run["method"]), {"deck": deck, "flops": run["flops_per_token"], "losses": []})
+        method = found.setdefault((size, run["method"]), {"deck": deck, "flops": run["flops_per_token"], "losses": [], "cosines": []})
         method["losses"].append(None if diverged else run["results"]["val_loss"])
+        method["cosines"] += cosines_of(record.parent, int(deck["layers"]))
     return found
 
 
-def row(method, one, reference):
+def cosines_of(folder, layers):
+    """Of the fed-back blocks at the last probes."""
+    file = folder / "alignment.csv"
+    if not file.exists():
+        return []
+    blocks = {}
+    with open(file) as text:
+        for line in csv.DictReader(text):
+            if re.fullmatch(r"blocks\.\d+", line["tensor"]) and line["tensor"] != f"blocks.{layers - 1}":
+                blocks.setdefault(line["tensor"], []).append(float(line["cosine"]))
+    return [value for values in blocks.values() for value in values[-PROBES:] if math.isfinite(value)]
+
+
+def row(method, one, reference, has_cosines):
     settings = " | ".join(one["deck"].get(key, "") if key != "block_lr_multiplier" or "dfa" in method else "–"
                           for key in SETTINGS)
     losses = [loss for loss in one["losses"] if loss is not None]
@@ -35,7 +56,8 @@ def row(method, one, reference):
     mean = f"{statistics.mean(losses):.4f}" if losses else "diverged"
     spread = f"{max(losses) - min(losses):.4f}" if len(losses) > 1 else "–"
     return (f"| {method} | {settings} | {one['flops'] / reference:.3f} | {mean} | {spread} | {len(losses)}"
-            + (f", {lost} diverged" if lost else "") + " |")
+            + (f", {lost} diverged" if lost else "") + " |"
+            + (f" {statistics.mean(one['cosines']):.2f} |" if one["cosines"] else " – |" if has_cosines else ""))
 
 
 def main():
@@ -53,10 +75,12 @@ def main():
             return statistics.mean(losses) if losses else float("inf")
 
         print(f"## {size}\n")
-        print("| method | learning_rate | init_std | block_lr_multiplier | FLOP against bp | validation loss, nats | "
-              "largest - smallest | seeds |\n|---|---|---|---|---|---|---|---|")
+        has_cosines = any(one["cosines"] for one in methods.values())
+        columns = ["method", *SETTINGS, "FLOP against bp", "validation loss, nats", "largest - smallest", "seeds"]
+        columns += ["cosine with bp's"] if has_cosines else []
+        print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
         for method, one in sorted(methods.items(), key=order):
-            print(row(method, one, reference))
+            print(row(method, one, reference, has_cosines))
         print()
 
 

@@ -7,7 +7,9 @@ help() {
 usage: jobs/study_results.sh pack [--every N] STUDY RESULTS
                                                       finished runs and searches of a study's folder into RESULTS/runs.tar.xz
        jobs/study_results.sh unpack RESULTS STUDY     and back; \`dfascale study\` then trains only what is missing
-       jobs/study_results.sh fit RESULTS [OPTION...]  fit, tables and figures from RESULTS/runs.tar.xz, by dfascale-fit
+       jobs/study_results.sh fit RESULTS [OPTION...]  fit, tables and figures from RESULTS/runs.tar.xz, by dfascale-fit;
+                                                      without that file, from the one in the folder above: comparisons of
+                                                      some methods each (--methods a,b,c) in folders of their own
 
 Kept of a run are its deck, record, metrics and alignment, of a search's deck and record; no checkpoints. Packing again
 adds what has been finished since.
@@ -71,7 +73,7 @@ fit() {
   [[ -x $program ]] || die "build it first: cmake --preset release && cmake --build --preset release --target dfascale-fit"
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' RETURN
-  unpack "$results" "$folder"
+  if [[ -s $results/runs.tar.xz ]]; then unpack "$results" "$folder"; else unpack "${results%/*}" "$folder"; fi
   (cd "$folder" && "$program" runs --out "$results" "$@")
 }
 

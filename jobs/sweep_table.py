@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A sweep's results as Markdown: a table per rule and size, best first, of a study's searches or else of its runs.
+"""A sweep's results as Markdown: a table per method and size, best first, of a study's searches or else of its runs.
 
     jobs/sweep_table.py STUDY_FOLDER > docs/quickstart_sweep.md
 """
@@ -27,28 +27,25 @@ def runs_of(folder):
         deck = deck_values(record.parent / "deck.toml")
         is_good = run["outcome"] == "done" and not (record.parent / "diverged.txt").exists()
         loss = run.get("results", {}).get("val_loss") if is_good else None
-        rule = deck["name"]  # of [rule], which comes before [run]
-        if deck.get("train_projector") == "true":
-            rule += ", projector trained"
         size = f"{deck['layers']} x {deck['width']}"
-        yield rule, size, loss, deck
+        yield run["method"], size, loss, deck
 
 
 def main():
     folder = Path(sys.argv[1])
     groups = {}
-    for rule, size, loss, deck in runs_of(folder):
-        groups.setdefault((rule, size), []).append((loss is None, loss, deck))
+    for method, size, loss, deck in runs_of(folder):
+        groups.setdefault((method, size), []).append((loss is None, loss, deck))
     if not groups:
         sys.exit(f"{folder}: no runs; expected the folder of a study, with runs/NAME/run.json")
     print(f"# {folder.name.replace('_', ' ').capitalize()}: what was tried\n")
     print(f"Written by `jobs/sweep_table.py` from the runs of `inputs/{folder.name}.toml`; do not edit. Validation loss "
           "in nats at the end of each run, best first.")
-    for (rule, size), runs in sorted(groups.items()):
+    for (method, size), runs in sorted(groups.items()):
         runs.sort(key=lambda run: (run[0], run[1]))
         keys = [key for key in SHOWN if key in runs[0][2]]
         tokens = int(runs[0][2]["tokens"])
-        print(f"\n## {rule}: {size}, {tokens:,} tokens\n")
+        print(f"\n## {method}: {size}, {tokens:,} tokens\n")
         print("| " + " | ".join(keys) + " | loss |\n|" + "---|" * (len(keys) + 1))
         for failed, loss, deck in runs:
             print("| " + " | ".join(deck[key] for key in keys) + f" | {'diverged or not done' if failed else f'{loss:.4f}'} |")
