@@ -6,6 +6,7 @@
 #include "kernels/attention.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/launch.hpp"
 #include "kernels/math.hpp"
@@ -15,6 +16,7 @@ namespace dfascale {
 namespace attention {
 
 inline constexpr std::int64_t block_rows = 64;
+inline constexpr float no_score = -std::numeric_limits<float>::infinity();
 
 /// Stride of a row of scores: a multiple of 16 floats (64 bytes).
 std::int64_t score_stride(std::int64_t context) { return (context + 15) / 16 * 16; }
@@ -104,23 +106,29 @@ void score(Gemm& gemm, Mat scores, const Head<ConstStored>& head, const Block& b
         .alpha = scale});
 }
 
+/// Columns of a row to compute when `seen` of them count: up to a multiple of what vectors hold,
+/// which the stride of scores allows.  The columns from `seen` on may hold anything.
+DFASCALE_INLINE int padded(int seen) { return (seen + 15) / 16 * 16; }
+
 /// Row r of p becomes the softmax of scores over the first block.first + r + 1 columns, 0 after
 /// them.  Overwrites scores; p may be the same array.
 template <class T>
 void softmax(const Device& on, Matrix<T> p, Mat scores, const Block& block) {
-  const std::int64_t before = block.first + 1;
+  const int before = static_cast<int>(block.first) + 1, cols = static_cast<int>(block.end);
   rows(
       "softmax", on, scores.rows, DFASCALE_KERNEL(const Row& row) {
-        const std::int64_t r = row.index, seen = before + r;
-        const float largest = row_max(row, seen, [&](int c) { return scores(r, c); });
-        const float sum = row_sum(row, seen, [&](int c) {
-          const float e = math::exp(scores(r, c) - largest);
+        const std::int64_t r = row.index;
+        const int seen = before + static_cast<int>(r), width = padded(seen);
+        const float largest =
+            row_max(row, width, [&](int c) { return c < seen ? scores(r, c) : no_score; });
+        const float sum = row_sum(row, width, [&](int c) {
+          const float e = c < seen ? math::exp_of_negative(scores(r, c) - largest) : 0.0f;
           scores(r, c) = e;
           return e;
         });
         const float inverse = 1.0f / sum;
-        row_each(row, seen, [&](int c) { p(r, c) = scores(r, c) * inverse; });
-        row_each(row, scores.cols - seen, [&](int c) { p(r, seen + c) = 0.0f; });
+        row_each(row, width, [&](int c) { p(r, c) = scores(r, c) * inverse; });
+        row_each(row, cols - width, [&](int c) { p(r, width + c) = 0.0f; });
       });
 }
 
@@ -131,13 +139,16 @@ void softmax(const Device& on, Matrix<T> p, Mat scores, const Block& block) {
 template <class T>
 void softmax_backward(const Device& on, Matrix<T> ds, Matrix<const T> p, ConstMat dp,
                       const Block& block, float scale) {
-  const std::int64_t before = block.first + 1;
+  const int before = static_cast<int>(block.first) + 1, cols = static_cast<int>(block.end);
   rows(
       "softmax_back", on, p.rows, DFASCALE_KERNEL(const Row& row) {
-        const std::int64_t r = row.index, seen = before + r;
-        const float delta = row_sum(row, seen, [&](int c) { return p(r, c) * dp(r, c); });
-        row_each(row, seen, [&](int c) { ds(r, c) = p(r, c) * (dp(r, c) - delta) * scale; });
-        row_each(row, p.cols - seen, [&](int c) { ds(r, seen + c) = 0.0f; });
+        const std::int64_t r = row.index;
+        const int seen = before + static_cast<int>(r), width = padded(seen);
+        const float delta =
+            row_sum(row, width, [&](int c) { return c < seen ? p(r, c) * dp(r, c) : 0.0f; });
+        row_each(row, width,
+                 [&](int c) { ds(r, c) = c < seen ? p(r, c) * (dp(r, c) - delta) * scale : 0.0f; });
+        row_each(row, cols - width, [&](int c) { ds(r, width + c) = 0.0f; });
       });
 }
 

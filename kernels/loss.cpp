@@ -14,8 +14,8 @@ void forward(const Device& on, Vec losses, Matrix<const T> logits, Tokens target
       "cross_entropy", on, logits.rows, DFASCALE_KERNEL(const Row& row) {
         const std::int64_t r = row.index;
         const float largest = row_max(row, vocab, [&](int c) -> float { return logits(r, c); });
-        const float sum =
-            row_sum(row, vocab, [&](int c) { return math::exp(logits(r, c) - largest); });
+        const float sum = row_sum(
+            row, vocab, [&](int c) { return math::exp_of_negative(logits(r, c) - largest); });
         once(row, [&] { losses(r) = ::logf(sum) - (logits(r, targets(r)) - largest); });
       });
 }
@@ -30,7 +30,7 @@ void with_gradient(const Device& on, Vec losses, Matrix<T> logits, Tokens target
         const float target_logit = logits(r, target);  // before any thread overwrites it
         const float largest = row_max(row, vocab, [&](int c) -> float { return logits(r, c); });
         const float sum = row_sum(row, vocab, [&](int c) {
-          const float e = math::exp(logits(r, c) - largest);
+          const float e = math::exp_of_negative(logits(r, c) - largest);
           logits(r, c) = e;
           return e;
         });

@@ -42,6 +42,17 @@ TEST(Math, ExpOutsideTheRange) {
   EXPECT_TRUE(std::isnan(math::exp(NAN)));
 }
 
+TEST(Math, ExpOfNegativeIsAccurateAndFlushesWhatIsTooSmall) {
+  EXPECT_LE(worst(-87, 0, math::exp_of_negative, exact_exp), 2);
+  EXPECT_LE(worst(-1, 0, math::exp_of_negative, exact_exp), 2);
+  EXPECT_EQ(math::exp_of_negative(0.0f), 1.0f);
+  for (const float x : {-87.5f, -3e38f, -INFINITY}) {
+    EXPECT_GE(math::exp_of_negative(x), 0.0f);
+    EXPECT_LE(math::exp_of_negative(x), 2e-38f);
+  }
+  EXPECT_TRUE(std::isnan(math::exp_of_negative(NAN)));
+}
+
 TEST(Math, TanhIsAccurateOverTheWholeRange) {
   EXPECT_LE(worst(-12, 12, math::tanh, exact_tanh), 4);
   EXPECT_LE(worst(-0.5, 0.5, math::tanh, exact_tanh), 4);
