@@ -65,7 +65,7 @@ std::string curve(Figure& figure, const std::vector<std::pair<double, double>>& 
 Drawn draw_alignment(const Results& results, const fs::path& folder) {
   Figure figure("alignment", 500);
   std::string thin, thick;
-  std::size_t entries = 1, longest = 13;  // "single blocks"
+  std::size_t entries = 1, longest = 41;  // "thin: single blocks; thick: all gradients"
   for (const auto& [method, series] : largest_alignments(results))
     for (const auto& [name, points] : series) {
       const Look style = look(place_of(results, method));
@@ -84,8 +84,9 @@ Drawn draw_alignment(const Results& results, const fs::path& folder) {
     remove_figure(folder, "alignment");
     return Drawn::nothing_to_show;
   }
-  const std::string plots =
-      thin + thick + "keyentry with lines lw 1 lc rgb \"#999999\" title 'single blocks'";
+  const std::string plots = thin + thick +
+                            "keyentry with lines lw 1 lc rgb \"#999999\" title 'thin: single "
+                            "blocks; thick: all gradients'";
   const TopKey key(entries, longest);
   figure.grow(key.height);
   figure.draw(axes_style());

@@ -545,9 +545,9 @@ $data34 << EOD
 EOD
 do for [kind in "png svg"] {
   if (kind eq "png") {
-    set terminal pngcairo size 1800,1168 font "DejaVu Sans,13" fontscale 2 linewidth 2 pointscale 2 background "white" enhanced
+    set terminal pngcairo size 1800,1408 font "DejaVu Sans,13" fontscale 2 linewidth 2 pointscale 2 background "white" enhanced
   } else {
-    set terminal svg size 900,584 font "DejaVu Sans,13" linewidth 1 background "white" enhanced
+    set terminal svg size 900,704 font "DejaVu Sans,13" linewidth 1 background "white" enhanced
   }
   set output "alignment.".kind
   set border 3 lc rgb "#444444"
@@ -556,8 +556,8 @@ do for [kind in "png svg"] {
   set rmargin 4
   set xlabel "step"
   set ylabel "cosine with the backpropagated gradient"
-  set key at screen 0.1117,0.9897 left top vertical maxrows 3 Left reverse samplen 3.5 spacing 1.2 width -0
-  set tmargin at screen 0.8493
+  set key at screen 0.2506,0.9915 left top vertical maxrows 8 Left reverse samplen 3.5 spacing 1.2 width -0
+  set tmargin at screen 0.7045
   set xrange [0:*]
   set yrange [*<-0.05:1]
   plot $data2 with lines lw 1 lc rgb "#f4bd94" notitle, \
@@ -594,6 +594,6 @@ do for [kind in "png svg"] {
     $data25 with linespoints lw 2.5 pt 6 pi 1 lc rgb "#222222" title 'dfa-orthogonal', \
     $data31 with linespoints lw 2.5 pt 9 pi 1 lc rgb "#009e73" title 'Shallow', \
     $data33 with linespoints lw 2.5 pt 8 pi 1 lc rgb "#8a6d3b" title 'shallow-projector', \
-    keyentry with lines lw 1 lc rgb "#999999" title 'single blocks'
+    keyentry with lines lw 1 lc rgb "#999999" title 'thin: single blocks; thick: all gradients'
   unset output
 }

@@ -577,9 +577,9 @@ $data36 << EOD
 EOD
 do for [kind in "png svg"] {
   if (kind eq "png") {
-    set terminal pngcairo size 1800,1216 font "DejaVu Sans,13" fontscale 2 linewidth 2 pointscale 2 background "white" enhanced
+    set terminal pngcairo size 1800,1360 font "DejaVu Sans,13" fontscale 2 linewidth 2 pointscale 2 background "white" enhanced
   } else {
-    set terminal svg size 900,608 font "DejaVu Sans,13" linewidth 1 background "white" enhanced
+    set terminal svg size 900,680 font "DejaVu Sans,13" linewidth 1 background "white" enhanced
   }
   set output "alignment.".kind
   set border 3 lc rgb "#444444"
@@ -588,8 +588,8 @@ do for [kind in "png svg"] {
   set rmargin 4
   set xlabel "step"
   set ylabel "cosine with the backpropagated gradient"
-  set key at screen 0.1111,0.9901 left top vertical maxrows 4 Left reverse samplen 3.5 spacing 1.2 width -0
-  set tmargin at screen 0.8158
+  set key at screen 0.2506,0.9912 left top vertical maxrows 7 Left reverse samplen 3.5 spacing 1.2 width -0
+  set tmargin at screen 0.7294
   set xrange [0:*]
   set yrange [*<-0.05:1]
   plot $data2 with lines lw 1 lc rgb "#f4bd94" notitle, \
@@ -628,6 +628,6 @@ do for [kind in "png svg"] {
     $data19 with linespoints lw 2.5 pt 11 pi 1 lc rgb "#e69f00" title 'dfa-canonical+block+asymmetric', \
     $data25 with linespoints lw 2.5 pt 4 pi 1 lc rgb "#56b4e9" title 'dfa-canonical+preprojector', \
     $data31 with linespoints lw 2.5 pt 6 pi 1 lc rgb "#222222" title 'dfa-canonical+tanh', \
-    keyentry with lines lw 1 lc rgb "#999999" title 'single blocks'
+    keyentry with lines lw 1 lc rgb "#999999" title 'thin: single blocks; thick: all gradients'
   unset output
 }

@@ -481,9 +481,9 @@ $data30 << EOD
 EOD
 do for [kind in "png svg"] {
   if (kind eq "png") {
-    set terminal pngcairo size 1800,1120 font "DejaVu Sans,13" fontscale 2 linewidth 2 pointscale 2 background "white" enhanced
+    set terminal pngcairo size 1800,1312 font "DejaVu Sans,13" fontscale 2 linewidth 2 pointscale 2 background "white" enhanced
   } else {
-    set terminal svg size 900,560 font "DejaVu Sans,13" linewidth 1 background "white" enhanced
+    set terminal svg size 900,656 font "DejaVu Sans,13" linewidth 1 background "white" enhanced
   }
   set output "alignment.".kind
   set border 3 lc rgb "#444444"
@@ -492,8 +492,8 @@ do for [kind in "png svg"] {
   set rmargin 4
   set xlabel "step"
   set ylabel "cosine with the backpropagated gradient"
-  set key at screen 0.1717,0.9893 left top vertical maxrows 2 Left reverse samplen 3.5 spacing 1.2 width -0
-  set tmargin at screen 0.8857
+  set key at screen 0.2506,0.9909 left top vertical maxrows 6 Left reverse samplen 3.5 spacing 1.2 width -0
+  set tmargin at screen 0.7561
   set xrange [0:*]
   set yrange [*<-0.05:1]
   plot $data2 with lines lw 1 lc rgb "#f4bd94" notitle, \
@@ -526,6 +526,6 @@ do for [kind in "png svg"] {
     $data13 with linespoints lw 2.5 pt 13 pi 1 lc rgb "#b0468c" title 'dfa-layer', \
     $data19 with linespoints lw 2.5 pt 11 pi 1 lc rgb "#e69f00" title 'dfa-logits', \
     $data25 with linespoints lw 2.5 pt 4 pi 1 lc rgb "#56b4e9" title 'dfa-vanilla', \
-    keyentry with lines lw 1 lc rgb "#999999" title 'single blocks'
+    keyentry with lines lw 1 lc rgb "#999999" title 'thin: single blocks; thick: all gradients'
   unset output
 }
