@@ -1,4 +1,4 @@
-// Sums over whole tensors: kernels/reduce.hpp has the equations.
+// Sums: kernels/reduce.hpp has the equations.
 #include "kernels/reduce.hpp"
 
 #include "kernels/launch.hpp"
@@ -10,6 +10,18 @@ void sum_of_squares(const Device& on, double* out, ConstVec x) {
       "sum_of_squares", on, out, x.size, DFASCALE_KERNEL(std::int64_t i) {
         const double value = x(i);
         return value * value;
+      });
+}
+
+void piece_squares(const Device& on, Vector<double> out, ConstVec x, Pieces pieces) {
+  rows(
+      "piece_squares", on, pieces.size, DFASCALE_KERNEL(const Row& row) {
+        const Piece piece = pieces(row.index);
+        const double sum = row_sum(row, piece.size, [&](int c) {
+          const double value = x(piece.first + c);
+          return value * value;
+        });
+        once(row, [&] { out(row.index) = sum; });
       });
 }
 

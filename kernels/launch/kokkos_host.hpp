@@ -34,6 +34,23 @@ inline constexpr int lanes = 16;
 template <class T>
 using Lanes __attribute__((vector_size(lanes * sizeof(T)))) = T;
 
+/// Partial sums in as many registers as they take: GCC keeps larger vectors in memory.
+template <class T>
+struct Sums {
+  static constexpr int registers = lanes * sizeof(T) / 64;
+  using Register __attribute__((vector_size(64))) = T;
+  Register in[registers];
+
+  DFASCALE_INLINE void operator+=(const Sums& other) {
+    for (int k = 0; k < registers; ++k) in[k] += other.in[k];
+  }
+  DFASCALE_INLINE void operator+=(const Lanes<T>& values) {
+    Sums other;
+    __builtin_memcpy(&other, &values, sizeof other);
+    *this += other;
+  }
+};
+
 /// f of `lanes` columns from c.
 template <class F>
 DFASCALE_INLINE auto at(int c, const F& f) {
@@ -50,7 +67,7 @@ DFASCALE_INLINE auto at(int c, const F& f) {
 template <class F>
 DFASCALE_INLINE auto sum_of(int begin, int end, const F& f) {
   using T = decltype(f(0));
-  Lanes<T> part[4] = {};
+  Sums<T> part[4] = {};
   int c = begin;
   for (; c + 4 * lanes <= end; c += 4 * lanes) {
     for (int k = 0; k < 4; ++k) part[k] += at(c + k * lanes, f);
@@ -58,9 +75,11 @@ DFASCALE_INLINE auto sum_of(int begin, int end, const F& f) {
   for (; c + lanes <= end; c += lanes) part[0] += at(c, f);
   T rest = 0;
   for (; c < end; ++c) rest += f(c);
-  const Lanes<T> both = (part[0] + part[1]) + (part[2] + part[3]);
+  part[0] += part[1];
+  part[2] += part[3];
+  part[0] += part[2];
   T lane[lanes];
-  __builtin_memcpy(lane, &both, sizeof lane);
+  __builtin_memcpy(lane, part, sizeof lane);
   for (int width = lanes / 2; width > 0; width /= 2) {
     for (int l = 0; l < width; ++l) lane[l] += lane[l + width];
   }

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "kernels/adam.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/residual.hpp"
 
@@ -20,9 +19,9 @@ std::size_t clip_group(const Parameter& p, const Shape& shape, const Rule& rule)
 }
 
 /// What of a tensor lies in the shard; empty if nothing does.
-Shard part_in(const Parameter& p, const Shard& shard) {
-  const std::int64_t first = std::max(p.trained_offset, shard.first),
-                     end = std::min(p.trained_offset + p.padded_size(), shard.end);
+Shard part_in(const Shard& tensor, const Shard& shard) {
+  const std::int64_t first = std::max(tensor.first, shard.first),
+                     end = std::min(tensor.end, shard.end);
   return {first, std::max(first, end)};
 }
 
@@ -38,16 +37,23 @@ AdamW::AdamW(const ParameterTable& table, const Shape& shape, const Rule& rule,
     if (p.trained_offset < 0) continue;
     const bool fed_back =
         rule.inner == Credit::direct && p.block >= 0 && p.block < shape.layers - 1;
-    tensors_.push_back({p, clip_group(p, shape, rule), fed_back, part_in(p, shard)});
+    tensors_.push_back({p, clip_group(p, shape, rule), fed_back});
+    const Shard whole = {p.trained_offset, p.trained_offset + p.padded_size()};
+    const Shard part = part_in(whole, shard);
+    updated_.add({part.first - shard.first, part.end - shard.first});
+    measured_.add(p.is_summed_everywhere ? whole : part);
+    if (p.name.starts_with("final_ln.")) final_norm_.add(whole);
   }
-  host_scales_.resize(groups_);
+  host_constants_.resize(tensors_.size());
+  host_squares_.resize(std::max(measured_.size(), final_norm_.size()));
 }
 
-void AdamW::lay_out(Arena& arena) {
+void AdamW::lay_out(Arena& arena, const Device& on) {
   m_ = arena.vec(shard_.size());
   v_ = arena.vec(shard_.size());
-  scales_ = arena.vec(static_cast<std::int64_t>(groups_));
-  squares_ = arena.vector<double>(static_cast<std::int64_t>(tensors_.size()));
+  constants_ = arena.vector<AdamTensor>(static_cast<std::int64_t>(tensors_.size()));
+  squares_ = arena.vector<double>(static_cast<std::int64_t>(host_squares_.size()));
+  for (PieceTable* table : {&updated_, &measured_, &final_norm_}) table->lay_out(arena, on);
 }
 
 void AdamW::reset(const Device& on) {
@@ -55,16 +61,19 @@ void AdamW::reset(const Device& on) {
   fill(on, v_, 0.0f);
 }
 
+std::vector<double> AdamW::squares_of(const PieceTable& tensors, const Device& on,
+                                      ConstVec gradients) {
+  piece_squares(on, squares_, gradients, tensors.on_device());
+  copy_to_host(on, host_squares_.data(), squares_.data, tensors.size() * sizeof(double));
+  return tensors.sums(host_squares_);
+}
+
 std::vector<double> AdamW::squares(const Device& on, ConstVec gradients) {
-  for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    const Tensor& t = tensors_[i];
-    const ConstVec all = vector_of(t.parameter, Buffer::trained, gradients);
-    const ConstVec part = gradients.part(t.part.first, t.part.size());
-    sum_of_squares(on, squares_.data + i, t.parameter.is_summed_everywhere ? all : part);
-  }
-  std::vector<double> host(tensors_.size());
-  copy_to_host(on, host.data(), squares_.data, host.size() * sizeof(double));
-  return host;
+  return squares_of(measured_, on, gradients);
+}
+
+std::vector<double> AdamW::final_norm_squares(const Device& on, ConstVec gradients) {
+  return squares_of(final_norm_, on, gradients);
 }
 
 GradientNorms AdamW::norms(const std::vector<double>& squares,
@@ -89,43 +98,30 @@ GradientNorms AdamW::norms(const std::vector<double>& squares,
   return norms;
 }
 
-std::vector<double> AdamW::final_norm_squares(const Device& on, ConstVec gradients) {
-  std::vector<double> found;
-  for (const Tensor& t : tensors_) {
-    if (!t.parameter.name.starts_with("final_ln.")) continue;
-    sum_of_squares(on, squares_.data, vector_of(t.parameter, Buffer::trained, gradients));
-    copy_to_host(on, &found.emplace_back(), squares_.data, sizeof(double));
-  }
-  return found;
-}
-
-void AdamW::set_scales(const Device& on, const GradientNorms& norms) {
-  for (std::size_t group = 0; group < groups_; ++group) {
-    const double norm = optim_.clip == Clip::global ? norms.global : norms.groups[group];
-    const bool clips = optim_.clip != Clip::none && norm > optim_.clip_norm;
-    host_scales_[group] = clips ? static_cast<float>(optim_.clip_norm / norm) : 1.0f;
-  }
-  copy_to_device(on, scales_.data, host_scales_.data(), host_scales_.size() * sizeof(float));
+float AdamW::gradient_scale(std::size_t group, const GradientNorms& norms) const {
+  const double norm = optim_.clip == Clip::global ? norms.global : norms.groups[group];
+  const bool clips = optim_.clip != Clip::none && norm > optim_.clip_norm;
+  return clips ? static_cast<float>(optim_.clip_norm / norm) : 1.0f;
 }
 
 void AdamW::update(const Device& on, Vec values, ConstVec gradients, std::int64_t step,
                    double learning_rate, const GradientNorms& norms) {
-  set_scales(on, norms);
-  AdamStep adam{};
-  adam.beta1 = static_cast<float>(optim_.beta1);
-  adam.beta2 = static_cast<float>(optim_.beta2);
-  adam.eps = static_cast<float>(optim_.eps);
-  adam.correction1 = static_cast<float>(1 - std::pow(optim_.beta1, static_cast<double>(step)));
-  adam.correction2 = static_cast<float>(1 - std::pow(optim_.beta2, static_cast<double>(step)));
-  for (const Tensor& t : tensors_) {
-    if (t.part.size() == 0) continue;
-    adam.learning_rate =
-        static_cast<float>(learning_rate * (t.fed_back ? block_lr_multiplier_ : 1.0));
-    adam.decay = t.parameter.dims == 2 ? static_cast<float>(optim_.weight_decay) : 0.0f;
-    const std::int64_t at = t.part.first, size = t.part.size(), own = at - shard_.first;
-    adamw(on, values.part(at, size), m_.part(own, size), v_.part(own, size),
-          gradients.part(at, size), scales_.data + t.group, adam);
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const Tensor& t = tensors_[i];
+    host_constants_[i] = {
+        gradient_scale(t.group, norms),
+        static_cast<float>(learning_rate * (t.fed_back ? block_lr_multiplier_ : 1.0)),
+        t.parameter.dims == 2 ? static_cast<float>(optim_.weight_decay) : 0.0f};
   }
+  copy_to_device(on, constants_.data, host_constants_.data(),
+                 host_constants_.size() * sizeof(AdamTensor));
+  const auto correction = [step](double beta) {
+    return static_cast<float>(1 - std::pow(beta, static_cast<double>(step)));
+  };
+  adamw(on, values.part(shard_.first, shard_.size()), m_, v_,
+        gradients.part(shard_.first, shard_.size()), updated_.on_device(), constants_,
+        {static_cast<float>(optim_.beta1), static_cast<float>(optim_.beta2),
+         static_cast<float>(optim_.eps), correction(optim_.beta1), correction(optim_.beta2)});
 }
 
 }  // namespace dfascale

@@ -7,9 +7,10 @@
 
 #include "credit/rule.hpp"
 #include "deck/settings.hpp"
-#include "kernels/device.hpp"
+#include "kernels/adam.hpp"
 #include "model/arena.hpp"
 #include "model/parameters.hpp"
+#include "optim/piece_table.hpp"
 #include "optim/shard.hpp"
 
 namespace dfascale {
@@ -27,7 +28,7 @@ class AdamW {
         const OptimSettings& optim, const Shard& shard);
 
   /// Takes moments and working space; called in both passes over the arena.
-  void lay_out(Arena& arena);
+  void lay_out(Arena& arena, const Device& on);
   void reset(const Device& on);  ///< moments to zero
 
   /// Sum of squares of each trained tensor's gradient, in the table's order: of its part in the
@@ -60,18 +61,22 @@ class AdamW {
     Parameter parameter;
     std::size_t group;
     bool fed_back;
-    Shard part;  ///< of the trained buffers: what is updated here; may be empty
   };
-  void set_scales(const Device& on, const GradientNorms& norms);
+  std::vector<double> squares_of(const PieceTable& tensors, const Device& on, ConstVec gradients);
+  float gradient_scale(std::size_t group, const GradientNorms& norms) const;
 
   OptimSettings optim_;
   double block_lr_multiplier_;
   Shard shard_;
   std::vector<Tensor> tensors_;
   std::size_t groups_;
-  Vec m_, v_, scales_;
-  Vector<double> squares_;
-  std::vector<float> host_scales_;
+  PieceTable updated_;                ///< what lies in the shard, counted from its beginning
+  PieceTable measured_, final_norm_;  ///< what squares are taken of
+  Vec m_, v_;
+  Vector<AdamTensor> constants_;
+  std::vector<AdamTensor> host_constants_;
+  Vector<double> squares_;  ///< of pieces
+  std::vector<double> host_squares_;
 };
 
 }  // namespace dfascale

@@ -19,6 +19,7 @@
 #include "kernels/residual.hpp"
 #include "model/arena.hpp"
 #include "model/micro_batch.hpp"
+#include "optim/piece_table.hpp"
 #include "tools/bench.hpp"
 #include "tools/bench_figures.hpp"
 #include "train/learner.hpp"
@@ -58,7 +59,8 @@ struct Measured {
 
 /// Arrays of a block, the head, the embedding and the optimiser at the deck's sizes: R = B*T rows.
 struct Arrays {
-  Arrays(Arena& arena, const Settings& s) : micro_batch(arena, shape_of(s.model), rows(s)) {
+  Arrays(Arena& arena, const Device& on, const Settings& s)
+      : micro_batch(arena, shape_of(s.model), rows(s)) {
     const Shape shape = shape_of(s.model);
     const std::int64_t R = rows(s) * shape.context, D = shape.width, V = shape.padded_vocab();
     const Precision precision = s.optim.precision;
@@ -78,16 +80,20 @@ struct Arrays {
     position = arena.mat(shape.context, D);
     for (Vec* w : {&m, &v}) *w = arena.vec(V * D);
     scratch = arena.vec(attention_scratch({rows(s), shape.context, D, shape.heads}, precision));
-    one = arena.vec(1);
-    number = arena.vector<double>(1);
+    pieces.add({0, V * D});
+    pieces.lay_out(arena, on);
+    squares = arena.vector<double>(static_cast<std::int64_t>(pieces.size()));
+    constants = arena.vector<AdamTensor>(1);
   }
   static std::int64_t rows(const Settings& s) { return s.micro_batch_sequences(); }
 
   MicroBatch micro_batch;
   Mat x, h, y, product, dqkv_weight, token, dtoken, position;
   Stored u, du, qkv, dqkv, a, z, dz, logits, qkv_weight;
-  Vec mean, rstd, losses, gain, shift, dgain, dshift, bias, qkv_bias, m, v, scratch, one;
-  Vector<double> number;
+  Vec mean, rstd, losses, gain, shift, dgain, dshift, bias, qkv_bias, m, v, scratch;
+  PieceTable pieces;  // of the token embedding, as the optimiser has them
+  Vector<double> squares;
+  Vector<AdamTensor> constants;
 };
 
 std::int64_t size_in_bytes(const ConstStored& m) { return m.size() * bytes_of(m.precision); }
@@ -110,7 +116,7 @@ void fill_arrays(const Device& on, Arrays& a, const Settings& s) {
     convert(on, a.z.cols_from(i * shape.width, shape.width), a.x);
   }
   convert(on, a.qkv_weight, a.product);
-  for (const Vec& v : {a.gain, a.rstd, a.one}) fill(on, v, 1.0f);
+  for (const Vec& v : {a.gain, a.rstd}) fill(on, v, 1.0f);
   for (const Vec& v : {a.shift, a.mean, a.m, a.v, a.bias, a.qkv_bias, a.dgain, a.dshift,
                        a.dqkv_weight.flat(), a.dtoken.flat(), a.position.flat()})
     fill(on, v, 0.1f);
@@ -121,6 +127,8 @@ void fill_arrays(const Device& on, Arrays& a, const Settings& s) {
                                                static_cast<double>(shape.vocab)));
   const Tokens made_up{tokens.data(), static_cast<std::int64_t>(tokens.size())};
   a.micro_batch.load(on, made_up, made_up);
+  const AdamTensor constants{1.0f, 1e-3f, 0.1f};
+  copy_to_device(on, a.constants.data, &constants, sizeof constants);
 }
 
 std::vector<Case> cases_of(const Device& on, Gemm& gemm, const Arrays& a, const Settings& s) {
@@ -133,7 +141,7 @@ std::vector<Case> cases_of(const Device& on, Gemm& gemm, const Arrays& a, const 
   const ConstVec positions = ConstMat(a.position).flat();
   const Tokens targets = a.micro_batch.targets().part(0, a.logits.rows);
   const Vec losses = a.losses.part(0, a.logits.rows);
-  const AdamStep adam{1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.1f, 0.05f};
+  const AdamStep adam{0.9f, 0.95f, 1e-8f, 0.1f, 0.05f};
   return {
       {"embed_forward", traffic(a.x, a.x, positions), 0,
        [&, on] { embed_forward(on, a.x, a.micro_batch.inputs(), a.token, a.position); }},
@@ -179,10 +187,11 @@ std::vector<Case> cases_of(const Device& on, Gemm& gemm, const Arrays& a, const 
        [&, on] {
          token_embedding_backward(on, a.dtoken, a.x, a.micro_batch.inputs(), a.micro_batch.runs());
        }},
-      {"sum_of_squares", traffic(a.dtoken), 0,
-       [&, on] { sum_of_squares(on, a.number.data, ConstMat(a.dtoken).flat()); }},
+      {"piece_squares", traffic(a.dtoken), 0,
+       [&, on] { piece_squares(on, a.squares, ConstMat(a.dtoken).flat(), a.pieces.on_device()); }},
       {"adamw", traffic(a.token, a.m, a.v, a.dtoken, a.token, a.m, a.v), 0, [&, on, adam] {
-         adamw(on, a.token.flat(), a.m, a.v, ConstMat(a.dtoken).flat(), a.one.data, adam);
+         adamw(on, a.token.flat(), a.m, a.v, ConstMat(a.dtoken).flat(), a.pieces.on_device(),
+               a.constants, adam);
        }}};
 }
 
@@ -263,7 +272,7 @@ int bench_kernels(const KernelOptions& options) {
   warn_if_widened(settings.optim.precision);
   const double peak = peak_of(device, gemm, settings, std::max(options.seconds, 0.1)).best();
   Arena arena;
-  const auto arrays = make_in<Arrays>(arena, settings);
+  const auto arrays = make_in<Arrays>(arena, device, settings);
   fill_arrays(device, *arrays, settings);
   const std::vector<Measured> all =
       measure(device, cases_of(device, gemm, *arrays, settings), peak, options.seconds);

@@ -8,7 +8,7 @@ std::string group_of_kernel(const std::string& kernel) {
   static const std::map<std::string, const char*> groups = {{"activation", "activation"},
                                                             {"activation_back", "activation"},
                                                             {"adamw", "optimiser"},
-                                                            {"sum_of_squares", "gradient norms"},
+                                                            {"piece_squares", "gradient norms"},
                                                             {"softmax", "attention softmax"},
                                                             {"softmax_back", "attention softmax"},
                                                             {"embed_forward", "embedding"},

@@ -141,7 +141,7 @@ Learner::Learner(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape,
   const std::int64_t stage = arena.bytes() - gradients;
   values_ = arena.vec(table().values_size());
   std::int64_t before = arena.bytes();
-  adamw_.lay_out(arena);
+  adamw_.lay_out(arena, on);
   const std::int64_t moments = arena.bytes() - before;
   before = arena.bytes();
   feedback_.lay_out(arena);
