@@ -47,6 +47,8 @@ struct Bench {
   Array<std::int32_t> tokens{random_tokens(rows, vocab, 6)}, places{{0, 1, 2, 3, 4, 5}},
       start{{0, 6}};
   Array<double> sum{std::vector<double>(1)};
+  Array<Piece> pieces{{{0, rows* cols, 0}}};
+  Array<AdamTensor> constants{{{1.0f, 1e-3f, 0.1f}}};
 
   void every_kernel() const {
     const Vec row(a.vec().part(0, cols)), other(b.vec().part(0, cols)), left(c.vec().part(0, rows));
@@ -65,14 +67,15 @@ struct Bench {
     position_embedding_backward(on, position.mat(), x.view());
     cross_entropy(on, left, logits.view(), tokens.view(), vocab);
     cross_entropy_with_gradient(on, left, logits.mat(), tokens.view(), vocab, 1.0f);
-    adamw(on, a.vec(), b.vec(), c.vec(), d.view(), d.data(),
-          {1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.1f, 0.05f});
+    adamw(on, a.vec(), b.vec(), c.vec(), d.view(), pieces.view(), constants.view(),
+          {0.9f, 0.95f, 1e-8f, 0.1f, 0.05f});
     add(on, y.mat(), x.view(), y.view());
     copy(on, a.vec(), b.view());
     fill(on, a.vec(), 1.0f);
     scale(on, a.vec(), 0.5f);
     bias_backward(on, row, x.view());
     sum_of_squares(on, sum.data(), a.view());
+    piece_squares(on, sum.vec(), a.view(), pieces.view());
     dot(on, sum.data(), a.view(), b.view());
     add_sum(on, sum.data(), a.view());
   }
