@@ -45,14 +45,14 @@ AdamW::AdamW(const ParameterTable& table, const Shape& shape, const Rule& rule,
     if (p.name.starts_with("final_ln.")) final_norm_.add(whole);
   }
   host_constants_.resize(tensors_.size());
-  host_squares_.resize(std::max(measured_.size(), final_norm_.size()));
 }
 
 void AdamW::lay_out(Arena& arena, const Device& on) {
   m_ = arena.vec(shard_.size());
   v_ = arena.vec(shard_.size());
   constants_ = arena.vector<AdamTensor>(static_cast<std::int64_t>(tensors_.size()));
-  squares_ = arena.vector<double>(static_cast<std::int64_t>(host_squares_.size()));
+  squares_ = arena.vector<double>(std::max(measured_.size(), final_norm_.size()));
+  if (squares_) host_squares_.resize(static_cast<std::size_t>(squares_.size));
   for (PieceTable* table : {&updated_, &measured_, &final_norm_}) table->lay_out(arena, on);
 }
 
@@ -64,7 +64,8 @@ void AdamW::reset(const Device& on) {
 std::vector<double> AdamW::squares_of(const PieceTable& tensors, const Device& on,
                                       ConstVec gradients) {
   piece_squares(on, squares_, gradients, tensors.on_device());
-  copy_to_host(on, host_squares_.data(), squares_.data, tensors.size() * sizeof(double));
+  copy_to_host(on, host_squares_.data(), squares_.data,
+               static_cast<std::size_t>(tensors.size()) * sizeof(double));
   return tensors.sums(host_squares_);
 }
 

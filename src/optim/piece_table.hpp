@@ -20,10 +20,11 @@ class PieceTable {
   /// The next tensor, by where it lies in the buffer; it may be empty.
   void add(const Shard& tensor);
 
-  /// Takes device memory and, where there is some yet, fills it.
+  /// Takes device memory and, where there is some yet, fills it: what is only counted may be a
+  /// model that this machine could not hold even the pieces of.
   void lay_out(Arena& arena, const Device& on);
 
-  std::size_t size() const { return pieces_.size(); }
+  std::int64_t size() const { return size_; }  ///< in pieces
   /// In the order of tensors and of their elements.
   Pieces on_device() const { return on_device_; }
 
@@ -31,8 +32,8 @@ class PieceTable {
   std::vector<double> sums(const std::vector<double>& of_pieces) const;
 
  private:
-  std::size_t tensors_ = 0;
-  std::vector<Piece> pieces_;
+  std::vector<Shard> tensors_;
+  std::int64_t size_ = 0;
   Vector<Piece> on_device_;
 };
 

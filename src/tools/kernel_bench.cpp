@@ -82,7 +82,7 @@ struct Arrays {
     scratch = arena.vec(attention_scratch({rows(s), shape.context, D, shape.heads}, precision));
     pieces.add({0, V * D});
     pieces.lay_out(arena, on);
-    squares = arena.vector<double>(static_cast<std::int64_t>(pieces.size()));
+    squares = arena.vector<double>(pieces.size());
     constants = arena.vector<AdamTensor>(1);
   }
   static std::int64_t rows(const Settings& s) { return s.micro_batch_sequences(); }

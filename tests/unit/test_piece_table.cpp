@@ -15,7 +15,7 @@ std::vector<Piece> pieces_of(PieceTable table) {
   table.lay_out(arena, on);
   arena.commit();
   table.lay_out(arena, on);
-  std::vector<Piece> pieces(table.size());
+  std::vector<Piece> pieces(static_cast<std::size_t>(table.size()));
   copy_to_host(on, pieces.data(), table.on_device().data, pieces.size() * sizeof(Piece));
   return pieces;
 }
@@ -57,7 +57,8 @@ TEST(PieceTable, CutsByTheSizeOnly) {
 
 TEST(PieceTable, SumsEachTensorsPieces) {
   const PieceTable table = table_of({{0, 2 * longest + 1}, {9, 9}, {9, 10}});
-  std::vector<double> numbers(table.size() + 2);  // what is not of a piece counts for nothing
+  std::vector<double> numbers(
+      static_cast<std::size_t>(table.size() + 2));  // what is not of a piece counts for nothing
   std::iota(numbers.begin(), numbers.end(), 1.0);
   EXPECT_EQ(table.sums(numbers), (std::vector<double>{1 + 2 + 3, 0, 4}));
 }
