@@ -29,14 +29,16 @@ def ptxas_lines(build):
 
 
 def short_name(demangled):
-    """'adamw (each)' of a launched text, 'attention_keys, head up to 64 (kernel)' of a hand-tuned one."""
+    """'adamw (rows)' of a launched text, 'norm forward, bf16 (rows)' of one for several types of numbers,
+    'attention_keys, heads up to 64' of a hand-tuned one."""
     text = re.search(r"launch::(\w+)_kernel<(.*)", demangled)
     if text:
-        function = re.search(r"dfascale::(?:\w+::)*(\w+)(?:<dfascale::activation::(\w+)>)?\(dfascale::Device", text[2])
+        function = re.search(r"dfascale::(?:(\w+)::)?(\w+)(?:<([^()]*)>)?\(dfascale::Device", text[2])
+        name = f"{function[1]} {function[2]}" if function[1] else function[2]
+        types = [word.split("::")[-1].lower() for word in function[3].split(", ")] if function[3] else []
         place = re.findall(r"#(\d+)\}", text[2])
         number = f" {place[0]}" if place and place[0] != "1" else ""
-        kind = f" {function[2].lower()}" if function[2] else ""
-        return f"{function[1]}{kind}{number} ({text[1]})"
+        return f"{', '.join([name, *types])}{number} ({text[1]})"
     tiles = re.search(r"(\w+)<dfascale::flash::Tiles<(\d+)", demangled)
     return f"{tiles[1]}, heads up to {tiles[2]}" if tiles else demangled
 
