@@ -36,8 +36,8 @@ def test_step(program, folder, checks):
 
 def test_gemm(program, folder, checks):
     for precision, rows_apart in ("f32", 0), ("bf16", 32):
-        found, said = run_bench(program, ["gemm", "deck.toml", "--seconds", 0, "--set", f"optim.precision={precision}"],
-                                folder, checks)
+        found, said = run_bench(program, ["gemm", "deck.toml", "--seconds", 0, "--least-share", 0,
+                                          "--set", f"optim.precision={precision}"], folder, checks)
         checks.that("linears: forward" in said and "peak" in said, f"{precision}: a table")
         flop = {}
         for product in found["by_shape"]:
