@@ -10,8 +10,9 @@ usage: jobs/study_results.sh pack [--every N] STUDY RESULTS
        jobs/study_results.sh fit RESULTS [OPTION...]  fit, tables and figures from RESULTS/runs.tar.xz, by dfascale-fit;
                                                       without that file, from the one in the folder above: comparisons of
                                                       some methods each (--methods a,b,c) in folders of their own
+       jobs/study_results.sh sweeps RESULTS           figures of what the searches tried: loss against learning rate
 
-Kept of a run are its deck, record, metrics and alignment, of a search's deck and record; no checkpoints. Packing again
+Kept of a run are its deck, record, metrics and alignment, of a search's no alignment; no checkpoints. Packing again
 adds what has been finished since.
   --every N   of metrics.csv the steps with a validation, and of the others only multiples of N: fits of the validation loss
               find the same (but for rows counted as blank), in a tenth of the bytes with N = 16
@@ -40,7 +41,7 @@ pack() {  # pack STUDY RESULTS N
     mkdir -p "$staged/$run"
     for file in deck.toml run.json metrics.csv diverged.txt alignment.csv; do
       to=$staged/$run/$file
-      if [[ ! -e $study/$run/$file || $run/$file == search/*.csv ]]; then continue; fi
+      if [[ ! -e $study/$run/$file || $run/$file == search/*/alignment.csv ]]; then continue; fi
       if [[ $file == metrics.csv ]]; then thinned "$every" < "$study/$run/$file" > "$to"; else cp "$study/$run/$file" "$to"; fi
     done
   done < <(finished "$study")
@@ -66,16 +67,27 @@ unpack() {
   tar --extract --xz --file "$1/runs.tar.xz" --directory "$2" --skip-old-files
 }
 
-fit() {
-  local results program=$PWD/build/release/bin/dfascale-fit folder
-  results=$1
-  shift
+# analyse RUNS RESULTS OUT [OPTION...]: dfascale-fit on the packed folder RUNS (runs, search).
+analyse() (
+  program=$PWD/build/release/bin/dfascale-fit
   [[ -x $program ]] || die "build it first: cmake --preset release && cmake --build --preset release --target dfascale-fit"
   folder=$(mktemp -d)
-  trap 'rm -rf "$folder"' RETURN
-  if [[ -s $results/runs.tar.xz ]]; then unpack "$results" "$folder"; else unpack "${results%/*}" "$folder"; fi
-  (cd "$folder" && "$program" runs --out "$results" "$@")
+  trap 'rm -rf "$folder"' EXIT
+  unpack "$2" "$folder"
+  cd "$folder"
+  "$program" "$1" --out "$3" "${@:4}"
+)
+
+fit() {
+  if [[ -s $1/runs.tar.xz ]]; then analyse runs "$1" "$@"; else analyse runs "${1%/*}" "$@"; fi
 }
+
+sweeps() (
+  all=$(mktemp -d)
+  trap 'rm -rf "$all"' EXIT
+  analyse search "$1" "$all" --loss val --accounting exact --bootstrap 0 --no-surface > "$all/said"
+  cp "$all"/learning_rate.* "$1/"
+)
 
 [[ ${1:-} != --help && ${1:-} != -h ]] || { help; exit 0; }
 case ${1:-}:$# in
@@ -86,10 +98,10 @@ case ${1:-}:$# in
     ;;
   unpack:3) unpack "$2" "$3" ;;
   fit:1) help >&2; exit 2 ;;
-  fit:*)
+  fit:* | sweeps:2)
     results=$(realpath "$2")
     cd "$(dirname "${BASH_SOURCE[0]}")/.."
-    fit "$results" "${@:3}"
+    "$1" "$results" "${@:3}"
     ;;
   *) help >&2; exit 2 ;;
 esac
