@@ -15,6 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* thin_and_thick = "thin: single blocks; thick: all gradients";
+
 /// cosine by step, one series per tensor or block.
 using Alignment = std::map<std::string, std::vector<std::pair<double, double>>>;
 
@@ -65,7 +67,7 @@ std::string curve(Figure& figure, const std::vector<std::pair<double, double>>& 
 Drawn draw_alignment(const Results& results, const fs::path& folder) {
   Figure figure("alignment", 500);
   std::string thin, thick;
-  std::size_t entries = 1, longest = 41;  // "thin: single blocks; thick: all gradients"
+  std::size_t entries = 1, longest = visible_length(thin_and_thick);
   for (const auto& [method, series] : largest_alignments(results))
     for (const auto& [name, points] : series) {
       const Look style = look(place_of(results, method));
@@ -84,9 +86,9 @@ Drawn draw_alignment(const Results& results, const fs::path& folder) {
     remove_figure(folder, "alignment");
     return Drawn::nothing_to_show;
   }
-  const std::string plots = thin + thick +
-                            "keyentry with lines lw 1 lc rgb \"#999999\" title 'thin: single "
-                            "blocks; thick: all gradients'";
+  const std::string plots =
+      thin + thick +
+      fmt::format("keyentry with lines lw 1 lc rgb \"#999999\" title '{}'", thin_and_thick);
   const TopKey key(entries, longest);
   figure.grow(key.height);
   figure.draw(axes_style());

@@ -18,8 +18,9 @@ namespace attention {
 inline constexpr std::int64_t block_rows = 64;
 inline constexpr float no_score = -std::numeric_limits<float>::infinity();
 
-/// Stride of a row of scores: a multiple of 16 floats (64 bytes).
-std::int64_t score_stride(std::int64_t context) { return (context + 15) / 16 * 16; }
+/// Columns in whole vectors of 16 floats (64 bytes): the stride of a row of scores, and how many of
+/// a row are computed when `seen` of them count; those from `seen` on may hold anything.
+DFASCALE_INLINE std::int64_t padded(std::int64_t seen) { return (seen + 15) / 16 * 16; }
 
 /// One block of query rows of one (sequence, head).
 struct Block {
@@ -79,7 +80,7 @@ constexpr std::int64_t floats_for(std::int64_t elements, Precision precision) {
 
 Scratch scratch_at(float* data, const Block& block, const AttentionShape& shape,
                    Precision precision) {
-  const std::int64_t stride = score_stride(shape.context), size = block_rows * stride;
+  const std::int64_t stride = padded(shape.context), size = block_rows * stride;
   const Mat first(data, block.count, block.end, stride);
   const Mat second(data + size, block.count, block.end, stride);
   if (precision == Precision::f32) return {first, first, second, second, {}, {}};
@@ -106,19 +107,16 @@ void score(Gemm& gemm, Mat scores, const Head<ConstStored>& head, const Block& b
         .alpha = scale});
 }
 
-/// Columns of a row to compute when `seen` of them count: up to a multiple of what vectors hold,
-/// which the stride of scores allows.  The columns from `seen` on may hold anything.
-DFASCALE_INLINE int padded(int seen) { return (seen + 15) / 16 * 16; }
-
 /// Row r of p becomes the softmax of scores over the first block.first + r + 1 columns, 0 after
 /// them.  Overwrites scores; p may be the same array.
 template <class T>
 void softmax(const Device& on, Matrix<T> p, Mat scores, const Block& block) {
-  const int before = static_cast<int>(block.first) + 1, cols = static_cast<int>(block.end);
+  const int before = static_cast<int>(block.first) + 1;
   rows(
       "softmax", on, scores.rows, DFASCALE_KERNEL(const Row& row) {
         const std::int64_t r = row.index;
-        const int seen = before + static_cast<int>(r), width = padded(seen);
+        const int seen = before + static_cast<int>(r);  // int, as columns: compared in vectors
+        const std::int64_t width = padded(seen);
         const float largest =
             row_max(row, width, [&](int c) { return c < seen ? scores(r, c) : no_score; });
         const float sum = row_sum(row, width, [&](int c) {
@@ -128,7 +126,7 @@ void softmax(const Device& on, Matrix<T> p, Mat scores, const Block& block) {
         });
         const float inverse = 1.0f / sum;
         row_each(row, width, [&](int c) { p(r, c) = scores(r, c) * inverse; });
-        row_each(row, cols - width, [&](int c) { p(r, width + c) = 0.0f; });
+        row_each(row, p.cols - width, [&](int c) { p(r, width + c) = 0.0f; });
       });
 }
 
@@ -139,16 +137,17 @@ void softmax(const Device& on, Matrix<T> p, Mat scores, const Block& block) {
 template <class T>
 void softmax_backward(const Device& on, Matrix<T> ds, Matrix<const T> p, ConstMat dp,
                       const Block& block, float scale) {
-  const int before = static_cast<int>(block.first) + 1, cols = static_cast<int>(block.end);
+  const int before = static_cast<int>(block.first) + 1;
   rows(
       "softmax_back", on, p.rows, DFASCALE_KERNEL(const Row& row) {
         const std::int64_t r = row.index;
-        const int seen = before + static_cast<int>(r), width = padded(seen);
+        const int seen = before + static_cast<int>(r);  // int, as columns: compared in vectors
+        const std::int64_t width = padded(seen);
         const float delta =
             row_sum(row, width, [&](int c) { return c < seen ? p(r, c) * dp(r, c) : 0.0f; });
         row_each(row, width,
                  [&](int c) { ds(r, c) = c < seen ? p(r, c) * (dp(r, c) - delta) * scale : 0.0f; });
-        row_each(row, cols - width, [&](int c) { ds(r, width + c) = 0.0f; });
+        row_each(row, p.cols - width, [&](int c) { ds(r, width + c) = 0.0f; });
       });
 }
 
@@ -210,7 +209,7 @@ void learn_head(const Device& on, Gemm& gemm, const Head<Stored>& d, const Head<
 using namespace attention;
 
 std::int64_t attention_scratch(const AttentionShape& shape, Precision precision) {
-  const std::int64_t of_blocks = 2 * block_rows * score_stride(shape.context);
+  const std::int64_t of_blocks = 2 * block_rows * padded(shape.context);
   const std::int64_t of_sums = 2 * shape.context * (shape.width / shape.heads);
   return precision == Precision::f32 ? of_blocks : of_blocks + of_sums;
 }

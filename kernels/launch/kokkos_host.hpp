@@ -6,6 +6,7 @@
 #include <Kokkos_Core.hpp>
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 #define DFASCALE_KERNEL [=]
 
@@ -28,62 +29,41 @@ inline constexpr std::int64_t chunk = 4096;
 /// Partial sums are closed after this many terms, which keeps f32 sums of long rows accurate.
 inline constexpr int block = 1024;
 
-/// Reductions of a row go by so many columns at once, written out: `omp simd reduction` of GCC
-/// steps by 64 and leaves up to 63 columns to a scalar loop, which short rows mostly are.
-inline constexpr int lanes = 16;
 template <class T>
-using Lanes __attribute__((vector_size(lanes * sizeof(T)))) = T;
+using Register __attribute__((vector_size(64))) = T;
 
-/// Partial sums in as many registers as they take: GCC keeps larger vectors in memory.
-template <class T>
-struct Sums {
-  static constexpr int registers = lanes * sizeof(T) / 64;
-  using Register __attribute__((vector_size(64))) = T;
-  Register in[registers];
-
-  DFASCALE_INLINE void operator+=(const Sums& other) {
-    for (int k = 0; k < registers; ++k) in[k] += other.in[k];
-  }
-  DFASCALE_INLINE void operator+=(const Lanes<T>& values) {
-    Sums other;
-    __builtin_memcpy(&other, &values, sizeof other);
-    *this += other;
-  }
-};
-
-/// f of `lanes` columns from c.
-template <class F>
-DFASCALE_INLINE auto at(int c, const F& f) {
-  using T = decltype(f(0));
-  alignas(sizeof(Lanes<T>)) T value[lanes];
+/// op(all[k], f) for `count` columns from c, the next register of them with the next k.
+template <int count, class T, class F, class Op>
+DFASCALE_INLINE void take_columns(Register<T>* all, int c, const F& f, const Op& op) {
+  alignas(64) T value[count];
 #pragma omp simd
-  for (int l = 0; l < lanes; ++l) value[l] = f(c + l);
-  Lanes<T> all;
-  __builtin_memcpy(&all, value, sizeof all);
-  return all;
+  for (int l = 0; l < count; ++l) value[l] = f(c + l);
+  for (std::size_t k = 0; k < sizeof value / 64; ++k) {
+    Register<T> next;
+    __builtin_memcpy(&next, value + k * (64 / sizeof(T)), 64);
+    op(all[k], next);
+  }
 }
 
-/// Sum of f over begin <= c < end; four sums side by side, since one addition waits for the last.
-template <class F>
-DFASCALE_INLINE auto sum_of(int begin, int end, const F& f) {
-  using T = decltype(f(0));
-  Sums<T> part[4] = {};
+/// f over begin <= c < end, put together by op(into, next), from `start` on, which it meets often.
+/// Written out by 32 and 16 columns: `omp simd reduction` of GCC steps by 64 and leaves up to 63 to
+/// a scalar loop, which short rows mostly are; by 16 alone numbers of 2 bytes fill no vector.
+template <class F, class Op, class T = std::invoke_result_t<F, int>>
+DFASCALE_INLINE T reduce(int begin, int end, T start, const F& f, const Op& op) {
+  constexpr int many = 32, few = 16;
+  Register<T> all[many * sizeof(T) / 64];
+  for (Register<T>& one : all) one = Register<T>{} + start;
   int c = begin;
-  for (; c + 4 * lanes <= end; c += 4 * lanes) {
-    for (int k = 0; k < 4; ++k) part[k] += at(c + k * lanes, f);
+  for (; c + many <= end; c += many) take_columns<many, T>(all, c, f, op);
+  for (; c + few <= end; c += few) take_columns<few, T>(all, c, f, op);
+  T value[many], rest = start;
+  for (; c < end; ++c) op(rest, f(c));
+  __builtin_memcpy(value, all, sizeof value);
+  for (int width = many / 2; width > 0; width /= 2) {
+    for (int l = 0; l < width; ++l) op(value[l], value[l + width]);
   }
-  for (; c + lanes <= end; c += lanes) part[0] += at(c, f);
-  T rest = 0;
-  for (; c < end; ++c) rest += f(c);
-  part[0] += part[1];
-  part[2] += part[3];
-  part[0] += part[2];
-  T lane[lanes];
-  __builtin_memcpy(lane, part, sizeof lane);
-  for (int width = lanes / 2; width > 0; width /= 2) {
-    for (int l = 0; l < width; ++l) lane[l] += lane[l + width];
-  }
-  return lane[0] + rest;
+  op(value[0], rest);
+  return value[0];
 }
 
 inline std::int64_t chunks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
@@ -117,27 +97,17 @@ template <class F>
 DFASCALE_INLINE auto row_sum(const Row&, std::int64_t n, const F& f) {
   decltype(f(0)) sum = 0;
   for (std::int64_t first = 0; first < n; first += launch::block) {
-    sum += launch::sum_of(static_cast<int>(first),
-                          static_cast<int>(std::min(n, first + launch::block)), f);
+    const auto end = static_cast<int>(std::min(n, first + launch::block));
+    sum += launch::reduce(static_cast<int>(first), end, decltype(sum){0}, f,
+                          [](auto& all, const auto& next) { all += next; });
   }
   return sum;
 }
 
 template <class F>
 DFASCALE_INLINE auto row_max(const Row&, std::int64_t n, const F& f) {
-  using T = decltype(f(0));
-  const int end = static_cast<int>(n);
-  launch::Lanes<T> lane = launch::Lanes<T>{} + f(0);
-  int c = 0;
-  for (; c + launch::lanes <= end; c += launch::lanes) {
-    const launch::Lanes<T> next = launch::at(c, f);
-    lane = lane < next ? next : lane;
-  }
-  T best = lane[0];
-  const auto take = [&](T value) { best = best < value ? value : best; };
-  for (int l = 1; l < launch::lanes; ++l) take(lane[l]);
-  for (; c < end; ++c) take(f(c));
-  return best;
+  return launch::reduce(0, static_cast<int>(n), f(0), f,
+                        [](auto& all, const auto& next) { all = all < next ? next : all; });
 }
 
 template <class F>
