@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "kernels/reduce.hpp"
@@ -84,8 +85,14 @@ GradientNorms AdamW::norms(const std::vector<double>& squares,
   double total = 0;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Parameter& p = tensors_[i].parameter;
-    if (!std::isfinite(squares[i]))
-      fail(Exit::numerical, "the gradient of {} is not finite{}", p.name,
+    const bool is_finite = std::isfinite(squares[i]);
+    // Unclipped, its squares would be infinite in the second moment, and the tensor stand still.
+    const bool is_too_large =
+        optim_.clip == Clip::none && squares[i] > std::numeric_limits<float>::max();
+    if (!is_finite || is_too_large)
+      fail(Exit::numerical, "the gradient of {} is {}{}", p.name,
+           is_finite ? fmt::format("too large to be squared, {:.2g}", std::sqrt(squares[i]))
+                     : "not finite",
            p.block >= 0 && p.block < static_cast<std::int64_t>(groups_) - 2
                ? fmt::format(" (block {})", p.block)
                : "");

@@ -42,7 +42,7 @@ class AdamW {
   /// The stage's norms from its tensors' squares; `global` leaves out copies, so that the stages'
   /// squares add up to the model's.  `final_norm` are the squares of final LN where another stage
   /// holds it, for the group of a shared matrix.  Throws Error(Exit::numerical) naming the first
-  /// tensor whose gradient is not finite.
+  /// tensor whose gradient is not finite, or unclipped has no square in float.
   GradientNorms norms(const std::vector<double>& squares,
                       const std::vector<double>& final_norm = {}) const;
   /// Squares of the gradients of final LN's tensors, in the table's order.

@@ -377,6 +377,9 @@ def numbers_and_memory():
             "optim.schedule=constant", "run.name=wild", "optim.clip=none"]
     return [
         train("training diverges", NUMERICAL, ["step ", "rank 0", "block", "learning_rate", "checkpoint of step"],
+              *wild, "optim.clip=global", "run.checkpoint_steps=1", makes=("runs/wild",)),
+        train("gradients without a square in float diverge", NUMERICAL,
+              ["step ", "rank 0, the gradient of ", "too large to be squared", "learning_rate", "checkpoint of step"],
               *wild, "run.checkpoint_steps=1", makes=("runs/wild",)),
         train("a batch beyond the memory", DEVICE, ["memory", "smaller micro-batch"],
               "optim.batch_sequences=1000000000",

@@ -2,9 +2,11 @@
 // decay, the multiplier of fed-back blocks, frozen tensors (SPEC section 3).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "base/error.hpp"
 #include "tests/support/small_model.hpp"
 
 namespace dfascale::test {
@@ -114,6 +116,34 @@ TEST_P(Update, IsThatOfTheEquations) {
     const std::vector<double>& wanted = expected[p.name].value;
     for (std::size_t i = 0; i < found.size(); ++i)
       ASSERT_NEAR(found[i], wanted[i], 1e-6) << p.name << ", element " << i;
+  }
+}
+
+TEST(Update, GradientsWithoutASquareInFloatEndTheRun) {
+  for (const Clip clip : {Clip::none, Clip::global}) {
+    OptimSettings optim = plain_adamw();
+    optim.clip = clip;
+    SmallModel model({layers, 16, 2, 6, 19, true, Activation::gelu}, preset("bp"), sequences, 0.15,
+                     optim);
+    AdamW& adamw = model.learner().adamw();
+    const auto& all = model.learner().table().all();
+    const auto trained = std::count_if(all.begin(), all.end(), [](auto& p) { return p.trained; });
+    std::vector<double> squares(static_cast<std::size_t>(trained), 1.0);
+    adamw.norms(squares);
+    squares[3] = 1e40;
+    if (clip == Clip::none) {
+      try {
+        adamw.norms(squares);
+        FAIL() << "a gradient of 1e20 passes";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Exit::numerical);
+        EXPECT_NE(std::string(error.what()).find("too large to be squared, 1e+20"),
+                  std::string::npos)
+            << error.what();
+      }
+    } else {
+      EXPECT_EQ(adamw.norms(squares).global, 1e20);
+    }
   }
 }
 
