@@ -32,8 +32,9 @@ struct Product {
   ConstVec bias = {};
 };
 
-/// What there is for products of a precision: instructions; none, so that operands are widened to
-/// float (the same roundings, less memory than float, but no speed); or nothing yet.
+/// What there is for products of a precision: instructions; none, or slower than float's, so that
+/// operands are widened to float (the same roundings, less memory than float, but no speed); or
+/// nothing yet.
 enum class Support { native, widened, none };
 
 /// Who computes: the library, or the loop that tests compare it with.

@@ -2,11 +2,12 @@
 //
 // In float two routes, chosen by a rule that looks at the product only, so that a run always
 // repeats the same arithmetic: dnnl_sgemm, which needs no set-up, and the matmul primitive, built
-// once per shape and kept.  In bf16 matmul, or, on processors without bf16, the float routes on
-// widened copies.
+// once per shape and kept.  In bf16 matmul, or, on processors whose bf16 is missing or slower than
+// float, dnnl_sgemm on widened copies, block by block.
 #include <omp.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 #include <vector>
@@ -112,6 +113,11 @@ bool wants_matmul(const Product& p, std::int64_t k) {
 /// elements, 16 MiB, it stays small and in cache (the logits' would have 210 MB).
 constexpr std::int64_t most_in_stripe = std::int64_t{4} << 20;
 
+/// Operands are widened in blocks of so many elements, 4 MiB, with sums of at most 2,048 terms, for
+/// at most 2,048 rows and columns of C.  Each is then used for 512 sums or more, and widening takes
+/// less than a tenth of the products' time.
+constexpr std::int64_t most_in_block = std::int64_t{1} << 20, most_extent = 2048;
+
 /// C = bias or C += bias on every row: what a product without bias is then added to.
 void start_with_bias(const Product& p) {
   with_type(p.c.precision, [&]<class T>(T) {
@@ -122,6 +128,52 @@ void start_with_bias(const Product& p) {
       }
     }
   });
+}
+
+/// A float matrix in memory that grows to the largest asked for.  Rows are a line further apart
+/// than they are wide: at a power of two all would fall into few sets of a cache.
+Mat scratch(std::vector<float>& memory, std::int64_t rows, std::int64_t cols) {
+  const std::int64_t stride = cols + 16;
+  if (static_cast<std::int64_t>(memory.size()) < rows * stride)
+    memory.resize(static_cast<std::size_t>(rows * stride));
+  return {memory.data(), rows, cols, stride};
+}
+
+/// The part of an operand that holds op(M)'s rows and columns from `row` and `col`.
+ConstStored operand_part(const ConstStored& m, Side side, std::int64_t row, std::int64_t rows,
+                         std::int64_t col, std::int64_t cols) {
+  return side == Side::plain ? m.rows_from(row, rows).cols_from(col, cols)
+                             : m.rows_from(col, cols).cols_from(row, rows);
+}
+
+template <class To, class From>
+void convert_rows(const Matrix<To>& to, const Matrix<From>& from) {
+  for (std::int64_t r = 0; r < to.rows; ++r) {
+    To* const target = to.data + r * to.stride;
+    From* const source = from.data + r * from.stride;
+    for (std::int64_t c = 0; c < to.cols; ++c) target[c] = static_cast<float>(source[c]);
+  }
+}
+
+ConstMat widen(std::vector<float>& memory, const ConstStored& m) {
+  const Mat wide = scratch(memory, m.rows, m.cols);
+  convert_rows(wide, m.as<const Bf16>());
+  return wide;
+}
+
+bool has(dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; }
+
+/// Intel's AVX-512 units take twice as long for bf16 as for float from Sapphire Rapids on, where
+/// AMX is meant to be used; virtual machines may hide it.  Who names instructions for oneDNN gets
+/// them.
+bool is_half_slow() {
+#if defined(__x86_64__)
+  const bool is_named = std::getenv("ONEDNN_MAX_CPU_ISA") || std::getenv("DNNL_MAX_CPU_ISA");
+  return !is_named && !has(dnnl_cpu_isa_avx512_core_amx) && __builtin_cpu_is("intel") &&
+         !__builtin_cpu_is("cooperlake");
+#else
+  return false;
+#endif
 }
 
 void expect(dnnl_status_t status, const Product& p) {
@@ -137,7 +189,7 @@ struct Gemm::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::unordered_map<Key, Primitive, KeyHash> primitives;
-  std::vector<float> wide_a, wide_b, wide_c;  ///< grow to the largest product widened
+  std::vector<float> wide_a, wide_b, wide_c;  ///< of blocks that are widened
 
   Primitive& primitive(const Product& p, std::int64_t k);
   void matmul(const Product& p, std::int64_t k);
@@ -221,30 +273,33 @@ void Gemm::State::stripes(const Product& p, std::int64_t k) {
   }
 }
 
-/// The same product of float copies without gaps.
+/// The same product of float copies, by blocks of C and of the sums' terms.
 void Gemm::State::widened(const Product& p, std::int64_t k) {
-  const auto wide = [](std::vector<float>& memory, const ConstStored& m) {
-    if (static_cast<std::int64_t>(memory.size()) < m.size())
-      memory.resize(static_cast<std::size_t>(m.size()));
-    return Mat(memory.data(), m.rows, m.cols);
-  };
-  const auto copy = [](const auto& to, const auto& from) {
-    for (std::int64_t r = 0; r < to.rows; ++r)
-      for (std::int64_t c = 0; c < to.cols; ++c) to(r, c) = from(r, c);
-  };
-  const Mat a = wide(wide_a, p.a), b = wide(wide_b, p.b);
-  copy(a, p.a.as<const Bf16>());
-  copy(b, p.b.as<const Bf16>());
-  Product in_float = p;
-  in_float.a = a;
-  in_float.b = b;
-  if (p.c.precision == Precision::f32) return product(in_float, k);
-  const Mat c = wide(wide_c, p.c);
-  const Matrix<Bf16> result = p.c.as<Bf16>();
-  if (p.into == Into::add) copy(c, result);
-  in_float.c = c;
-  product(in_float, k);
-  copy(result, c);
+  const std::int64_t terms = std::min(k, most_extent);
+  const std::int64_t extent = std::min(most_extent, most_in_block / terms);
+  ConstMat left;
+  for (std::int64_t row = 0; row < p.c.rows; row += extent)
+    for (std::int64_t col = 0; col < p.c.cols; col += extent) {
+      const std::int64_t rows = std::min(extent, p.c.rows - row);
+      const std::int64_t cols = std::min(extent, p.c.cols - col);
+      const Stored c = p.c.rows_from(row, rows).cols_from(col, cols);
+      const bool is_half = c.precision == Precision::bf16;
+      const Mat sums = is_half ? scratch(wide_c, rows, cols) : c.as<float>();
+      if (is_half && p.into == Into::add) convert_rows(sums, ConstStored(c).as<const Bf16>());
+      for (std::int64_t first = 0; first < k; first += terms) {
+        const std::int64_t count = std::min(terms, k - first);
+        Product part = p;
+        part.c = sums;
+        if (col == 0 || terms < k)  // else it is there
+          left = widen(wide_a, operand_part(p.a, p.a_side, row, rows, first, count));
+        part.a = left;
+        part.b = widen(wide_b, operand_part(p.b, p.b_side, first, count, col, cols));
+        if (p.bias) part.bias = first == 0 ? p.bias.part(col, cols) : ConstVec{};
+        if (first > 0) part.into = Into::add;
+        sgemm(part, count);
+      }
+      if (is_half) convert_rows(c.as<Bf16>(), ConstMat(sums));
+    }
 }
 
 Gemm::Gemm(const Device&, Products by) : state_(std::make_unique<State>()), by_(by) {}
@@ -267,9 +322,8 @@ std::string Gemm::library() {
 }
 
 Support Gemm::support(Precision precision) {
-  const auto has = [](dnnl_cpu_isa_t isa) { return (dnnl_get_effective_cpu_isa() & isa) == isa; };
-  return precision == Precision::f32 || has(dnnl_cpu_isa_avx512_core_bf16) ? Support::native
-                                                                           : Support::widened;
+  static const bool has_half = has(dnnl_cpu_isa_avx512_core_bf16) && !is_half_slow();
+  return precision == Precision::f32 || has_half ? Support::native : Support::widened;
 }
 
 }  // namespace dfascale

@@ -20,8 +20,9 @@ StageLayout whole_model_layout(const Shape& shape, std::int64_t micro_batch_sequ
 void warn_if_widened(Precision precision) {
   if (Gemm::support(precision) == Support::widened)
     log::warn(
-        "precision = \"bf16\": {} has no bf16 instructions to use here (AVX512-BF16 or AMX); "
-        "products round as they would and compute in f32, which saves memory but no time",
+        "precision = \"bf16\": {} has no bf16 instructions here that are faster than f32 (AMX, or "
+        "AVX512-BF16 of AMD); products round as they would and compute in f32, which saves memory "
+        "but no time",
         Gemm::library());
 }
 

@@ -146,6 +146,32 @@ TEST(Gemm, HalfPrecisionOfLargeResults) {
   }
 }
 
+/// More rows, columns and terms than a block of widened copies has, one at a time.
+TEST(Gemm, HalfPrecisionOfSeveralBlocks) {
+  if (Gemm::support(Precision::bf16) == Support::none) GTEST_SKIP() << "f32 only";
+  Gemm gemm(on);
+  for (const auto& [m, n, k] : {Size{2100, 9, 30}, Size{9, 2100, 30}, Size{20, 15, 5000}}) {
+    const Array<float> bias(to_float(random_values(n, 4)));
+    for (const Side side : {Side::plain, Side::turned})
+      for (const Into into : {Into::overwrite, Into::add}) {
+        const HalfGrid a(operand(m, k, side, 1), 3), b(operand(k, n, side, 2), 0);
+        const oracle::Dense before = rounded(random_dense(m, n, 3));
+        const HalfGrid half(before, 1), half_wanted(before, 0);
+        const Grid whole(before, 1), wanted(before, 0);
+        const auto product = [&](const Stored& c) {
+          return Product{c, a.view(), side, b.view(), side, into, 0.5f, bias.view()};
+        };
+        gemm(product(whole.mat()));
+        gemm_reference(product(wanted.mat()));
+        expect_close(whole.host().values, wanted.host().values, sum_tolerance(k), "float result");
+        gemm(product(half.mat()));
+        gemm_reference(product(half_wanted.mat()));
+        expect_close(half.host().values, half_wanted.host().values, 2 * half_spacing,
+                     "bf16 result");
+      }
+  }
+}
+
 TEST(Gemm, HalfPrecisionOfSeveralIsRefused) {
   Gemm gemm(on);
   const Grid whole(oracle::Dense(4, 4), 0);
