@@ -12,10 +12,17 @@ enum class Activation { relu, gelu, tanh };
 /// f'(a), or 1 - tanh(a)^2 whatever f is.
 enum class Derivative { exact, tanh };
 
+/// Whether the derivative can be told from z = f(a) as well as from a, to the last bit: nobody then
+/// has to keep a.
+constexpr bool is_told_by_output(Activation kind, Derivative derivative) {
+  return kind == Activation::relu && derivative == Derivative::exact;
+}
+
 /// z (R, C) = f(a); z and a have one precision and may be the same array.
 void activation_forward(const Device& on, Stored z, ConstStored a, Activation kind);
 
 /// da = dz * f'(a) (or its replacement); all have one precision; da and dz may be the same array.
+/// Where is_told_by_output, f(a) serves in place of a.
 void activation_backward(const Device& on, Stored da, ConstStored dz, ConstStored a,
                          Activation kind, Derivative derivative);
 

@@ -5,39 +5,55 @@
 namespace dfascale {
 namespace {
 
+/// Where the signal at a block's output comes from: the last block gets its true gradient under
+/// every rule.
+Credit credit_of(const Rule& rule, std::int64_t block, std::int64_t layers) {
+  return block == layers - 1 ? Credit::chain : rule.inner;
+}
+
+/// The derivative in the place of f': a rule's own only where it feeds back.
+Derivative derivative_of(const Rule& rule, std::int64_t block, std::int64_t layers) {
+  return credit_of(rule, block, layers) == Credit::direct ? rule.derivative : Derivative::exact;
+}
+
 /// One block; `below` is where the gradient at its input goes.
 void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   const std::int64_t L = s.shape.layers;
   const auto i = static_cast<std::size_t>(l - s.range.first);
   const Block& block = slot.blocks[i];
   const Mat below = passes_down(s.rule, l, L) ? slot.signals[i] : Mat{};
-  // The last block gets its true gradient under every rule.
-  const Credit credit = l == L - 1 ? Credit::chain : s.rule.inner;
+  const Credit credit = credit_of(s.rule, l, L);
   if (credit == Credit::none) return;
   const bool is_fresh = pass != Pass::weights &&
                         learns_at_once(s.range, static_cast<std::int64_t>(s.slots.size()), l);
-  if (!is_fresh) block.recompute(s.on, s.gemm, parts_read(s.rule, l, L, pass));
+  if (!is_fresh) block.recompute(s.on, s.gemm, parts_read(s.rule, s.shape, l, pass));
+  const Derivative derivative = derivative_of(s.rule, l, L);
   if (learns_by_layer(s.rule, l, L))
-    return block.learn_layers(s.on, s.gemm, slot.fed_back, s.rule.derivative);
+    return block.learn_layers(s.on, s.gemm, slot.fed_back, derivative);
   const ConstStored dy = credit == Credit::chain ? Stored(slot.signals[i + 1]) : slot.fed_back;
-  const bool is_direct = credit == Credit::direct;
-  block.learn(s.on, s.gemm, pass, dy, below, is_direct ? s.rule.residual : Residual::vanilla,
-              is_direct ? s.rule.derivative : Derivative::exact);
+  block.learn(s.on, s.gemm, pass, dy, below,
+              credit == Credit::direct ? s.rule.residual : Residual::vanilla, derivative);
 }
 
 }  // namespace
 
-BlockParts parts_read(const Rule& rule, std::int64_t block, std::int64_t layers, Pass pass) {
-  if (!trains_block(rule, block, layers)) return {};
-  if (learns_by_layer(rule, block, layers)) return read_by_learn_layers;
+BlockParts parts_read(const Rule& rule, const Shape& shape, std::int64_t block, Pass pass) {
+  const std::int64_t L = shape.layers;
+  if (!trains_block(rule, block, L)) return {};
+  const BlockPart slope = slope_source(shape.activation, derivative_of(rule, block, L));
+  if (learns_by_layer(rule, block, L)) return read_by_learn_layers(slope);
   return read_by_learn(
-      pass, passes_down(rule, block, layers) ? InputGradient::wanted : InputGradient::spared);
+      pass, passes_down(rule, block, L) ? InputGradient::wanted : InputGradient::spared, slope);
 }
 
-BlockParts parts_dropped(const Rule& rule, std::int64_t block, std::int64_t layers,
+BlockParts parts_dropped(const Rule& rule, const Shape& shape, std::int64_t block,
                          Recompute level) {
-  if (level == Recompute::nothing || !trains_block(rule, block, layers)) return {};
-  return facts_of(level).dropped | inner_parts.without(parts_read(rule, block, layers, Pass::all));
+  if (!trains_block(rule, block, shape.layers)) return {};
+  const BlockParts read = parts_read(rule, shape, block, Pass::all);
+  BlockParts dropped = facts_of(level).dropped;
+  if (!read.has(BlockPart::a) && !dropped.has(BlockPart::a))
+    dropped = dropped.without({BlockPart::z});
+  return dropped | inner_parts.without(read);
 }
 
 void learn_head(Stage& s, const Slot& slot, float scale) {

@@ -22,10 +22,11 @@ inline bool passes_down(const Rule& rule, std::int64_t block, std::int64_t layer
 }
 
 /// What a pass over a block reads of its forward's parts; nothing where the block is not trained.
-BlockParts parts_read(const Rule& rule, std::int64_t block, std::int64_t layers, Pass pass);
-/// What a block does not keep at a level: its parts, and those that the rule never reads.
-BlockParts parts_dropped(const Rule& rule, std::int64_t block, std::int64_t layers,
-                         Recompute level);
+BlockParts parts_read(const Rule& rule, const Shape& shape, std::int64_t block, Pass pass);
+/// What a block does not keep at a level: its parts, and those that the rule never reads.  What is
+/// never read is dropped at all levels; where the pre-activation is, f of it takes its place and
+/// goes when it would.
+BlockParts parts_dropped(const Rule& rule, const Shape& shape, std::int64_t block, Recompute level);
 
 /// The head's part of learning, after stage.forward and on the last stage only: fills its losses,
 /// adds scale * (sum of the micro-batch's losses)'s gradients of final LN and projector, and leaves

@@ -1,6 +1,5 @@
 #include "model/block.hpp"
 
-#include "kernels/activation.hpp"
 #include "kernels/norm.hpp"
 #include "kernels/residual.hpp"
 #include "model/linear.hpp"
@@ -102,7 +101,7 @@ void Block::learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, R
   if (pass != Pass::input) project_backward_params(on, gemm, g.fc2, signal, act.z);
   if (pass != Pass::weights) {
     project_backward_input(gemm, da, signal, p.fc2.weight);
-    activation_backward(on, da, da, act.a, shape.activation, derivative);
+    activation_backward(on, da, da, slope_array(derivative), shape.activation, derivative);
   }
   if (pass != Pass::input) project_backward_params(on, gemm, g.fc1, da, act.u2);
   if (pass == Pass::weights) return;
@@ -152,7 +151,8 @@ void Block::learn_layers(const Device& on, Gemm& gemm, ConstStored signals,
   const std::int64_t D = shape.width;
   const ConstStored at_width = signals.cols_from(0, D);
   project_backward_params(on, gemm, g.fc2, at_width, act.z);
-  activation_backward(on, scratch.wide, signals, act.a, shape.activation, derivative);
+  activation_backward(on, scratch.wide, signals, slope_array(derivative), shape.activation,
+                      derivative);
   project_backward_params(on, gemm, g.fc1, scratch.wide, act.u2);
   norm_backward_params(on, g.ln2.weight, g.ln2.bias, at_width, act.h, act.mean2, act.rstd2);
   project_backward_params(on, gemm, g.out, at_width, act.attended);

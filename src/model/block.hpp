@@ -4,6 +4,7 @@
 // R = B*T rows.
 #pragma once
 
+#include "kernels/activation.hpp"
 #include "kernels/attention.hpp"
 #include "kernels/gemm.hpp"
 #include "model/arena.hpp"
@@ -58,10 +59,16 @@ enum class Pass { all, input, weights };
 /// Whether anybody uses the gradient at a block's input.
 enum class InputGradient { wanted, spared };
 
+/// Which array the nonlinearity's derivative is taken from: the pre-activation, or what is kept for
+/// fc2's gradient anyway.
+constexpr BlockPart slope_source(Activation activation, Derivative derivative) {
+  return is_told_by_output(activation, derivative) ? BlockPart::z : BlockPart::a;
+}
+
 /// What learn() and learn_layers() read of forward's parts.
-constexpr BlockParts read_by_learn(Pass pass, InputGradient input) {
-  constexpr BlockParts by_input = {BlockPart::qkv, BlockPart::h, BlockPart::a},
-                       by_weights = {BlockPart::attended, BlockPart::u2, BlockPart::z};
+constexpr BlockParts read_by_learn(Pass pass, InputGradient input, BlockPart slope) {
+  const BlockParts by_input = {BlockPart::qkv, BlockPart::h, slope};
+  constexpr BlockParts by_weights = {BlockPart::attended, BlockPart::u2, BlockPart::z};
   // Without an input gradient LN1's output is taken from x.
   const BlockParts first_norm =
       input == InputGradient::wanted ? BlockParts{BlockPart::u1} : BlockParts{};
@@ -69,8 +76,9 @@ constexpr BlockParts read_by_learn(Pass pass, InputGradient input) {
   if (pass == Pass::weights) return by_weights | first_norm;
   return by_input | by_weights | first_norm;
 }
-inline constexpr BlockParts read_by_learn_layers = {
-    BlockPart::u1, BlockPart::attended, BlockPart::h, BlockPart::u2, BlockPart::a, BlockPart::z};
+constexpr BlockParts read_by_learn_layers(BlockPart slope) {
+  return {BlockPart::u1, BlockPart::attended, BlockPart::h, BlockPart::u2, BlockPart::z, slope};
+}
 
 /// Everything a block works with.  `x` is the output of the block below.
 struct Block {
@@ -105,6 +113,9 @@ struct Block {
     return {sequences, shape.context, shape.width, shape.heads};
   }
   ConstStored operand(const Device& on, ConstStored signal) const;
+  ConstStored slope_array(Derivative derivative) const {
+    return slope_source(shape.activation, derivative) == BlockPart::z ? act.z : act.a;
+  }
   void learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Residual residual,
                  Derivative derivative) const;
   void learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx, Residual residual) const;

@@ -79,7 +79,7 @@ struct RecomputeLevel {
 // Comments: how many of the 16 D numbers a block then keeps of a token, and the FLOP a token of what
 // it computes again (D width, T context).
 inline constexpr std::array recompute_levels = {
-  // 16 D; none
+  // 16 D, with ReLU 12 D; none
   RecomputeLevel{Recompute::nothing,     {}, "nothing"},
   // 10 D; none: no matrix product
   RecomputeLevel{Recompute::elementwise, {BlockPart::u1, BlockPart::u2, BlockPart::z}, "elementwise"},

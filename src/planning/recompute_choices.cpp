@@ -30,7 +30,7 @@ RecomputeCost block_cost(const Training& t, const StageLayout& stage, std::int64
   RecomputeCost cost;
   const auto add = [&](Pass pass) {
     if (pass != Pass::weights && learns_at_once(stage.range, stage.slots, block)) return;
-    const BlockParts wanted = parts_read(t.rule, block, t.shape.layers, pass);
+    const BlockParts wanted = parts_read(t.rule, t.shape, block, pass);
     cost += cost_of(parts_again(dropped, wanted), t.shape, t.optim.precision);
   };
   if (stage.splits_backward) {
@@ -50,7 +50,7 @@ std::int64_t shared_bytes(const Training& t, std::vector<StageLayout> stages,
   for (StageLayout& stage : stages) {
     stage.dropped.clear();
     for (std::int64_t l = stage.range.first; l < stage.range.end; ++l)
-      stage.dropped.push_back(parts_dropped(t.rule, l, t.shape.layers, *level++));
+      stage.dropped.push_back(parts_dropped(t.rule, t.shape, l, *level++));
     bytes += array_bytes(t, shared_parts(t.rule, stage, t.shape.layers));
   }
   return bytes;
@@ -82,7 +82,7 @@ std::vector<RecomputeChoice> with_block(const std::vector<RecomputeChoice>& choi
   for (const RecomputeLevel& facts : recompute_levels) {
     const bool learns = trains_block(t.rule, block, t.shape.layers);
     if (facts.level > (learns ? most : Recompute::nothing)) break;
-    const BlockParts dropped = parts_dropped(t.rule, block, t.shape.layers, facts.level);
+    const BlockParts dropped = parts_dropped(t.rule, t.shape, block, facts.level);
     const std::int64_t bytes = own_bytes(t, stage, block, dropped);
     const RecomputeCost cost = block_cost(t, stage, block, dropped);
     for (const RecomputeChoice& choice : choices) {
@@ -119,7 +119,8 @@ std::int64_t kept_bytes(const Training& training, const std::vector<StageLayout>
   std::vector<Recompute> levels;
   for (const StageLayout& stage : stages)
     for (std::int64_t l = stage.range.first; l < stage.range.end; ++l) {
-      bytes += own_bytes(training, stage, l, {});
+      bytes += own_bytes(training, stage, l,
+                         parts_dropped(training.rule, training.shape, l, Recompute::nothing));
       levels.push_back(Recompute::nothing);
     }
   return bytes + shared_bytes(training, stages, levels);

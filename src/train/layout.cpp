@@ -53,13 +53,12 @@ std::vector<std::int64_t> given_split(const Training& training, std::int64_t sta
   return blocks;
 }
 
-/// What each block of a stage does not keep; empty where all keep everything.
+/// What each block of a stage does not keep.
 std::vector<BlockParts> dropped_parts(const Training& training, std::size_t stage,
                                       const StageRange& range) {
   std::vector<BlockParts> dropped;
-  if (training.recomputation.empty()) return dropped;
   for (std::int64_t l = range.first; l < range.end; ++l)
-    dropped.push_back(parts_dropped(training.rule, l, training.shape.layers,
+    dropped.push_back(parts_dropped(training.rule, training.shape, l,
                                     training.recomputation.level(stage, dropped.size())));
   return dropped;
 }

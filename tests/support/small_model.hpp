@@ -40,7 +40,7 @@ class SmallModel {
       : gemm_(on_, by), shape_(shape), sequences_(sequences) {
     StageLayout layout = whole_model_layout(shape, sequences, optim.precision);
     for (std::int64_t l = 0; l < shape.layers; ++l)
-      layout.dropped.push_back(parts_dropped(rule, l, shape.layers, level));
+      layout.dropped.push_back(parts_dropped(rule, shape, l, level));
     learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, optim, layout);
     learner_->initialise_parameters(seed, init_std);
     learner_->draw_feedback(seed);

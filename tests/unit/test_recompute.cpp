@@ -33,33 +33,78 @@ TEST(BlockParts, OfEachLevelContainThoseOfTheOneBeforeAndNeverFc2) {
   }
 }
 
+constexpr std::array all_activations = {Activation::relu, Activation::gelu, Activation::tanh};
+
 /// Layer-wise feedback reads no q, k, v; without an input gradient nobody reads LN1's output.
 TEST(BlockParts, ThatARuleNeverReadsAreDroppedAndNotComputed) {
+  const Shape shape = shape_with(Activation::gelu);
   const Rule& by_layer = preset("dfa-canonical");
-  const BlockParts dropped = parts_dropped(by_layer, 1, layers, Recompute::elementwise);
+  const BlockParts dropped = parts_dropped(by_layer, shape, 1, Recompute::elementwise);
   EXPECT_TRUE(dropped.has(BlockPart::qkv));
-  EXPECT_EQ(parts_again(dropped, parts_read(by_layer, 1, layers, Pass::all)),
+  EXPECT_EQ(parts_again(dropped, parts_read(by_layer, shape, 1, Pass::all)),
             (BlockParts{BlockPart::u1, BlockPart::u2, BlockPart::z}));
   const Rule& by_block = preset("dfa");
   for (const std::int64_t block : {0, 1}) {
-    const BlockParts again = parts_again(parts_dropped(by_block, block, layers, Recompute::fc1),
-                                         parts_read(by_block, block, layers, Pass::all));
+    const BlockParts again = parts_again(parts_dropped(by_block, shape, block, Recompute::fc1),
+                                         parts_read(by_block, shape, block, Pass::all));
     EXPECT_EQ(again.has(BlockPart::u1), block == 0)
         << "its embedding asks for block 0's input gradient";
   }
-  EXPECT_EQ(parts_dropped(preset("shallow"), 0, layers, Recompute::everything), BlockParts{});
-  EXPECT_EQ(parts_read(preset("shallow"), 0, layers, Pass::all), BlockParts{});
+  EXPECT_EQ(parts_dropped(preset("shallow"), shape, 0, Recompute::everything), BlockParts{});
+  EXPECT_EQ(parts_read(preset("shallow"), shape, 0, Pass::all), BlockParts{});
+}
+
+/// ReLU's derivative can be told from its value; that of the others, and DFA's in its place,
+/// cannot.
+TEST(BlockParts, KeepNoPreActivationWhereTheOutputTellsTheDerivative) {
+  using enum BlockPart;
+  const auto dropped = [](std::string_view rule, Activation activation, std::int64_t block) {
+    return parts_dropped(preset(rule), shape_with(activation), block, Recompute::nothing);
+  };
+  EXPECT_EQ(dropped("bp", Activation::relu, 1), BlockParts{a});
+  EXPECT_EQ(dropped("bp", Activation::gelu, 1), BlockParts{});
+  EXPECT_EQ(dropped("bp", Activation::tanh, 1), BlockParts{});
+  EXPECT_EQ(dropped("dfa-canonical", Activation::relu, 1), (BlockParts{qkv, a}));
+  EXPECT_EQ(dropped("dfa", Activation::relu, 1), BlockParts{u1}) << "its derivative is tanh's";
+  EXPECT_EQ(dropped("dfa", Activation::relu, layers - 1), (BlockParts{u1, a}));
+}
+
+TEST(BlockParts, KeptByTheLowestLevelAreEnough) {
+  for (const Rule& rule : rules)
+    for (const Activation activation : all_activations)
+      for (std::int64_t block = 0; block < layers; ++block)
+        for (const Pass pass : {Pass::all, Pass::input, Pass::weights}) {
+          const Shape shape = shape_with(activation);
+          EXPECT_EQ(parts_again(parts_dropped(rule, shape, block, Recompute::nothing),
+                                parts_read(rule, shape, block, pass)),
+                    BlockParts{})
+              << rule.name << ", block " << block;
+        }
+}
+
+/// z in the place of a: a level that drops z because a makes it cheap would compute fc1 for it.
+TEST(BlockParts, OfTheElementwiseLevelNeedNoProduct) {
+  for (const Rule& rule : rules)
+    for (const Activation activation : all_activations)
+      for (std::int64_t block = 0; block < layers; ++block) {
+        const Shape shape = shape_with(activation);
+        const BlockParts again =
+            parts_again(parts_dropped(rule, shape, block, Recompute::elementwise),
+                        parts_read(rule, shape, block, Pass::all));
+        EXPECT_EQ(cost_of(again, shape, Precision::f32).flops, 0) << rule.name;
+      }
 }
 
 /// A pass over a block whose backward is taken apart computes what it reads itself.
 TEST(BlockParts, ThatAPassReadsAreThoseOfBothHalves) {
   using enum BlockPart;
   const Rule& bp = preset("bp");
-  const BlockParts input = parts_read(bp, 1, layers, Pass::input),
-                   weights = parts_read(bp, 1, layers, Pass::weights);
+  const Shape shape = shape_with(Activation::gelu);
+  const BlockParts input = parts_read(bp, shape, 1, Pass::input),
+                   weights = parts_read(bp, shape, 1, Pass::weights);
   EXPECT_EQ(input, (BlockParts{qkv, h, a}));
   EXPECT_EQ(weights, (BlockParts{u1, attended, u2, z}));
-  EXPECT_EQ(input | weights, parts_read(bp, 1, layers, Pass::all));
+  EXPECT_EQ(input | weights, parts_read(bp, shape, 1, Pass::all));
 }
 
 // ---- bits
@@ -87,7 +132,7 @@ std::vector<float> trained(const Rule& rule, Activation activation, Precision pr
 
 TEST_P(Recomputed, TrainingChangesNoBit) {
   const Rule& rule = preset(GetParam());
-  for (const Activation activation : {Activation::relu, Activation::gelu, Activation::tanh})
+  for (const Activation activation : all_activations)
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
       const std::vector<float> kept = trained(rule, activation, precision, Recompute::nothing);
       for (const RecomputeLevel& facts : recompute_levels)
@@ -100,25 +145,34 @@ INSTANTIATE_TEST_SUITE_P(Rules, Recomputed, all_rules(), rule_name);
 
 // ---- memory
 
-/// Every block of backpropagation keeps as many D of its 16 D numbers as the level says.
+struct KeptNumbers {
+  Recompute level;
+  std::int64_t of_gelu, of_relu;
+};
+
+/// Every block of backpropagation keeps as many D of its 16 D numbers as the level says; ReLU keeps
+/// no pre-activation.
 TEST(RecomputedMemory, IsWhatEachLevelKeeps) {
-  const Shape small{2, 64, 4, 32, 200, true, Activation::relu};
-  Shape large = small;
-  large.layers = 12;
-  const std::map<Recompute, std::int64_t> kept = {{Recompute::nothing, 16},
-                                                  {Recompute::elementwise, 10},
-                                                  {Recompute::fc1, 6},
-                                                  {Recompute::projections, 2},
-                                                  {Recompute::everything, 1}};
+  constexpr std::array kept = {
+      KeptNumbers{Recompute::nothing, 16, 12}, KeptNumbers{Recompute::elementwise, 10, 10},
+      KeptNumbers{Recompute::fc1, 6, 6}, KeptNumbers{Recompute::projections, 2, 2},
+      KeptNumbers{Recompute::everything, 1, 1}};
   const auto activations = [](const Shape& shape, Recompute level) {
     SmallModel model(shape, preset("bp"), 4, 0.02, plain_adamw(), Products::library, level);
     return model.learner().memory().back().bytes;
   };
-  const std::int64_t tokens = 4 * small.context;
-  for (const auto& [level, arrays] : kept)
-    EXPECT_EQ(activations(large, level) - activations(small, level),
-              10 * tokens * (arrays * small.width + 4) * 4)
-        << facts_of(level).name;
+  for (const Activation activation : {Activation::gelu, Activation::relu}) {
+    const Shape small{2, 64, 4, 32, 200, true, activation};
+    Shape large = small;
+    large.layers = 12;
+    const std::int64_t tokens = 4 * small.context;
+    for (const KeptNumbers& of : kept) {
+      const std::int64_t numbers = activation == Activation::relu ? of.of_relu : of.of_gelu;
+      EXPECT_EQ(activations(large, of.level) - activations(small, of.level),
+                10 * tokens * (numbers * small.width + 4) * 4)
+          << facts_of(of.level).name;
+    }
+  }
 }
 
 }  // namespace
