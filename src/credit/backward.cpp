@@ -6,7 +6,7 @@ namespace dfascale {
 namespace {
 
 /// One block; `below` is where the gradient at its input goes.
-void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
+void learn_block(Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   const std::int64_t L = s.shape.layers;
   const auto i = static_cast<std::size_t>(l - s.range.first);
   const Block& block = slot.blocks[i];
@@ -14,6 +14,7 @@ void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   // The last block gets its true gradient under every rule.
   const Credit credit = l == L - 1 ? Credit::chain : s.rule.inner;
   if (credit == Credit::none) return;
+  s.offload.before_learning(slot.number, l - s.range.first);
   const bool is_fresh = pass != Pass::weights &&
                         learns_at_once(s.range, static_cast<std::int64_t>(s.slots.size()), l);
   if (!is_fresh) block.recompute(s.on, s.gemm, parts_read(s.rule, l, L, pass));
@@ -40,6 +41,11 @@ BlockParts parts_dropped(const Rule& rule, std::int64_t block, std::int64_t laye
   return facts_of(level).dropped | inner_parts.without(parts_read(rule, block, layers, Pass::all));
 }
 
+BlockParts parts_sent(const Rule& rule, std::int64_t block, std::int64_t layers, Recompute level) {
+  if (!trains_block(rule, block, layers)) return {};
+  return facts_of(level).sent.without(parts_dropped(rule, block, layers, level));
+}
+
 void learn_head(Stage& s, const Slot& slot, float scale) {
   const bool feeds_back = s.rule.inner == Credit::direct && s.shape.layers > 1;
   const LogitsTap tap = feeds_back && s.rule.error == ErrorTap::logits
@@ -53,6 +59,7 @@ void learn_head(Stage& s, const Slot& slot, float scale) {
 
 void backward(Stage& s, const Slot& slot, Pass pass,
               const std::function<void(std::int64_t)>& done) {
+  s.offload.before_learning(slot.number);
   for (std::int64_t l = s.range.end - 1; l >= s.range.first; --l) {
     learn_block(s, slot, pass, l);
     if (done && pass != Pass::input) done(l);

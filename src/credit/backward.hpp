@@ -26,6 +26,8 @@ BlockParts parts_read(const Rule& rule, std::int64_t block, std::int64_t layers,
 /// What a block does not keep at a level: its parts, and those that the rule never reads.
 BlockParts parts_dropped(const Rule& rule, std::int64_t block, std::int64_t layers,
                          Recompute level);
+/// What it sends to a store at a level, of what it does not drop.
+BlockParts parts_sent(const Rule& rule, std::int64_t block, std::int64_t layers, Recompute level);
 
 /// The head's part of learning, after stage.forward and on the last stage only: fills its losses,
 /// adds scale * (sum of the micro-batch's losses)'s gradients of final LN and projector, and leaves

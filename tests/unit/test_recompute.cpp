@@ -1,5 +1,5 @@
-// What blocks compute again instead of keeping it: which parts follow from which, that no bit of a
-// training changes, and what memory it saves.
+// What blocks compute again, or send elsewhere, instead of keeping it: which parts follow from
+// which, that no bit of a training changes, and what memory it saves.
 #include <gtest/gtest.h>
 
 #include "tests/support/rule_names.hpp"
@@ -27,6 +27,8 @@ TEST(BlockParts, OfEachLevelContainThoseOfTheOneBeforeAndNeverFc2) {
   BlockParts before;
   for (const RecomputeLevel& facts : recompute_levels) {
     EXPECT_EQ(&facts_of(facts.level), &facts);
+    if (facts.level == Recompute::offloaded) continue;
+    EXPECT_TRUE(facts.sent.empty()) << facts.name;
     EXPECT_EQ(before.without(facts.dropped), BlockParts{}) << facts.name;
     EXPECT_FALSE(facts.dropped.has(BlockPart::y)) << facts.name;
     before = facts.dropped;
@@ -49,6 +51,27 @@ TEST(BlockParts, ThatARuleNeverReadsAreDroppedAndNotComputed) {
   }
   EXPECT_EQ(parts_dropped(preset("shallow"), 0, layers, Recompute::everything), BlockParts{});
   EXPECT_EQ(parts_read(preset("shallow"), 0, layers, Pass::all), BlockParts{});
+}
+
+/// What is offloaded is all that is kept otherwise; no product is needed for the rest.
+TEST(BlockParts, ThatAreSentAreReadAndNotDropped) {
+  using enum BlockPart;
+  EXPECT_EQ(parts_sent(preset("bp"), 1, layers, Recompute::offloaded),
+            (BlockParts{qkv, attended, h, a}));
+  EXPECT_EQ(parts_sent(preset("dfa-canonical"), 1, layers, Recompute::offloaded),
+            (BlockParts{attended, h, a}))
+      << "layer-wise feedback reads no q, k, v";
+  EXPECT_EQ(parts_sent(preset("shallow"), 0, layers, Recompute::offloaded), BlockParts{});
+  for (const char* name : {"bp", "dfa", "dfa-canonical"})
+    for (const std::int64_t block : {0, 1, 3}) {
+      const BlockParts dropped = parts_dropped(preset(name), block, layers, Recompute::offloaded);
+      const BlockParts again =
+          parts_again(dropped, parts_read(preset(name), block, layers, Pass::all));
+      EXPECT_EQ(again.without({u1, u2, z}), BlockParts{}) << name;
+      EXPECT_EQ(dropped | parts_sent(preset(name), block, layers, Recompute::offloaded),
+                inner_parts)
+          << name;
+    }
 }
 
 /// A pass over a block whose backward is taken apart computes what it reads itself.
@@ -100,25 +123,26 @@ INSTANTIATE_TEST_SUITE_P(Rules, Recomputed, all_rules(), rule_name);
 
 // ---- memory
 
-/// Every block of backpropagation keeps as many D of its 16 D numbers as the level says.
+/// Every block of backpropagation keeps as many D of its 16 D numbers as the level says, and the
+/// statistics of its norms, which an offloaded one sends along.
 TEST(RecomputedMemory, IsWhatEachLevelKeeps) {
   const Shape small{2, 64, 4, 32, 200, true, Activation::relu};
   Shape large = small;
   large.layers = 12;
-  const std::map<Recompute, std::int64_t> kept = {{Recompute::nothing, 16},
-                                                  {Recompute::elementwise, 10},
-                                                  {Recompute::fc1, 6},
-                                                  {Recompute::projections, 2},
-                                                  {Recompute::everything, 1}};
+  const std::map<Recompute, std::int64_t> kept = {
+      {Recompute::nothing, 16},    {Recompute::elementwise, 10}, {Recompute::fc1, 6},
+      {Recompute::projections, 2}, {Recompute::everything, 1},   {Recompute::offloaded, 1}};
   const auto activations = [](const Shape& shape, Recompute level) {
     SmallModel model(shape, preset("bp"), 4, 0.02, plain_adamw(), Products::library, level);
     return model.learner().memory().back().bytes;
   };
   const std::int64_t tokens = 4 * small.context;
-  for (const auto& [level, arrays] : kept)
+  for (const auto& [level, arrays] : kept) {
+    const std::int64_t statistics = level == Recompute::offloaded ? 0 : 4;
     EXPECT_EQ(activations(large, level) - activations(small, level),
-              10 * tokens * (arrays * small.width + 4) * 4)
+              10 * tokens * (arrays * small.width + statistics) * 4)
         << facts_of(level).name;
+  }
 }
 
 }  // namespace
