@@ -17,13 +17,14 @@ Derivative derivative_of(const Rule& rule, std::int64_t block, std::int64_t laye
 }
 
 /// One block; `below` is where the gradient at its input goes.
-void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
+void learn_block(Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   const std::int64_t L = s.shape.layers;
   const auto i = static_cast<std::size_t>(l - s.range.first);
   const Block& block = slot.blocks[i];
   const Mat below = passes_down(s.rule, l, L) ? slot.signals[i] : Mat{};
   const Credit credit = credit_of(s.rule, l, L);
   if (credit == Credit::none) return;
+  s.offload.before_learning(slot.number, l - s.range.first);
   const bool is_fresh = pass != Pass::weights &&
                         learns_at_once(s.range, static_cast<std::int64_t>(s.slots.size()), l);
   if (!is_fresh) block.recompute(s.on, s.gemm, parts_read(s.rule, s.shape, l, pass));
@@ -56,6 +57,11 @@ BlockParts parts_dropped(const Rule& rule, const Shape& shape, std::int64_t bloc
   return dropped | inner_parts.without(read);
 }
 
+BlockParts parts_sent(const Rule& rule, const Shape& shape, std::int64_t block, Recompute level) {
+  if (!trains_block(rule, block, shape.layers)) return {};
+  return facts_of(level).sent.without(parts_dropped(rule, shape, block, level));
+}
+
 void learn_head(Stage& s, const Slot& slot, float scale) {
   const bool feeds_back = s.rule.inner == Credit::direct && s.shape.layers > 1;
   const LogitsTap tap = feeds_back && s.rule.error == ErrorTap::logits
@@ -69,6 +75,7 @@ void learn_head(Stage& s, const Slot& slot, float scale) {
 
 void backward(Stage& s, const Slot& slot, Pass pass,
               const std::function<void(std::int64_t)>& done) {
+  s.offload.before_learning(slot.number);
   for (std::int64_t l = s.range.end - 1; l >= s.range.first; --l) {
     learn_block(s, slot, pass, l);
     if (done && pass != Pass::input) done(l);

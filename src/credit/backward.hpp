@@ -27,6 +27,8 @@ BlockParts parts_read(const Rule& rule, const Shape& shape, std::int64_t block, 
 /// never read is dropped at all levels; where the pre-activation is, f of it takes its place and
 /// goes when it would.
 BlockParts parts_dropped(const Rule& rule, const Shape& shape, std::int64_t block, Recompute level);
+/// What it sends to a store at a level, of what it does not drop.
+BlockParts parts_sent(const Rule& rule, const Shape& shape, std::int64_t block, Recompute level);
 
 /// The head's part of learning, after stage.forward and on the last stage only: fills its losses,
 /// adds scale * (sum of the micro-batch's losses)'s gradients of final LN and projector, and leaves

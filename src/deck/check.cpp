@@ -98,6 +98,12 @@ void check_sizes(const Settings& s, Reading& reading) {
                     "data.train = \"\": expected a folder made by `dfascale prepare`, a file, or a "
                     "glob");
   }
+  if (!s.run.offload.empty() && s.run.memory == 0) {
+    reading.problem(place(reading, "run", "offload"),
+                    "run.offload = \"{}\": does nothing without run.memory, which says how much of "
+                    "a rank's memory may be taken; set it, or remove the key",
+                    s.run.offload);
+  }
   if (s.run.dir.empty()) {
     reading.problem(place(reading, "run", "dir"),
                     "run.dir = \"\": expected a folder, for example \"runs\" or \".\"");

@@ -248,6 +248,8 @@ void run_keys(Table& t) {
   t.seconds("peak_seconds", MEMBER(run.peak_seconds), 1, "How long each way of measuring the peak FLOP/s takes before the first step; 0: not measured, no MFU.");
   t.seconds("walltime", MEMBER(run.walltime), 0, "Time after which the run writes a checkpoint and stops with exit code 75; 0: none.");
   t.bytes("memory", MEMBER(run.memory), 0, "Most memory of a rank, everything that --dry-run lists: blocks compute activations again, rather than keep them, as far as that takes; 0 or empty: everything is kept.");
+  t.text("offload", Kind::text, MEMBER(run.offload), "", "Where blocks may send activations until they learn, instead of computing them again, where run.memory does not let them keep them: a folder on a local disk, whose file has no name and is gone when the run is; builds for GPUs: \"host\", its pinned memory; empty: nowhere.");
+  t.real("offload_gb_per_s", MEMBER(run.offload_gb_per_s), 0, from_to(0, 1e6), "What a rank is taken to write to run.offload, and read, in a second, GB, where blocks choose between sending and computing again; 0: measured when the run begins.");
 }
 // clang-format on
 #undef MEMBER

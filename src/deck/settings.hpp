@@ -61,10 +61,12 @@ struct RunSettings {
   std::int64_t restart_step;  ///< only for Restart::step
   std::string restart_path;   ///< only for Restart::path
   std::int64_t checkpoint_steps, keep, keep_every, compress, validate_points, alignment_steps;
-  std::int64_t trace;   ///< steps; 0: none
-  double peak_seconds;  ///< 0: not measured
-  double walltime;      ///< seconds; 0: none
-  std::int64_t memory;  ///< bytes of a rank; 0: no limit
+  std::int64_t trace;       ///< steps; 0: none
+  double peak_seconds;      ///< 0: not measured
+  double walltime;          ///< seconds; 0: none
+  std::int64_t memory;      ///< bytes of a rank; 0: no limit
+  std::string offload;      ///< a folder, or "host" on GPUs; empty: none
+  double offload_gb_per_s;  ///< 0: measured
 };
 
 struct Settings {

@@ -17,12 +17,14 @@ namespace dfascale {
 class Arena {
  public:
   Arena() = default;
-  ~Arena() { device_free(memory_); }
+  /// Lays out within memory of another arena, whose it stays.
+  explicit Arena(Vector<std::byte> part) : memory_(part.data), owns_(false) {}
+  ~Arena() { clear(); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
   /// Gives the memory back and starts counting again.
   void clear() {
-    device_free(memory_);
+    if (owns_) device_free(memory_);
     memory_ = nullptr;
     used_ = 0;
   }
@@ -40,6 +42,14 @@ class Arena {
     const std::int64_t gap = precision == Precision::f32 ? 0 : alignment / bytes_of(precision);
     const std::int64_t stride = cols + gap;
     return {take(rows * stride * bytes_of(precision)), rows, cols, stride, precision};
+  }
+
+  /// Whole pages, of `page` bytes, that begin at one wherever the arena's memory lies.
+  Vector<std::byte> pages(std::int64_t bytes, std::int64_t page) {
+    const std::int64_t whole = (bytes + page - 1) / page * page;
+    auto* at = static_cast<std::byte*>(take(whole + page - alignment));
+    const auto over = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(at)) % page;
+    return {at && over > 0 ? at + page - over : at, whole};
   }
 
   std::int64_t bytes() const { return used_; }
@@ -61,6 +71,7 @@ class Arena {
   }
 
   void* memory_ = nullptr;
+  bool owns_ = true;
   std::int64_t used_ = 0;
 };
 

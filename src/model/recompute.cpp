@@ -1,5 +1,7 @@
 #include "model/recompute.hpp"
 
+#include <algorithm>
+
 namespace dfascale {
 namespace {
 
@@ -24,7 +26,44 @@ RecomputeCost cost_of(BlockPart part, const Shape& shape, Precision precision) {
   return {};
 }
 
+/// Of a token's row in the array that a part leaves.
+double bytes_of(BlockPart part, const Shape& shape, Precision precision) {
+  const double D = static_cast<double>(shape.width);
+  const double stored = static_cast<double>(bytes_of(precision));
+  switch (part) {
+    case BlockPart::u1:
+    case BlockPart::attended:
+    case BlockPart::u2: return D * stored;
+    case BlockPart::qkv: return 3 * D * stored;
+    case BlockPart::a:
+    case BlockPart::z: return 4 * D * stored;
+    case BlockPart::h:
+    case BlockPart::y: return D * float_bytes;
+  }
+  return 0;
+}
+
+/// `rate` in bytes a second.
+RecomputeCost cost_of_moving(BlockParts parts, const Shape& shape, Precision precision,
+                             double flops_a_second, double rate, double hidden_by) {
+  RecomputeCost cost;
+  for (const PartFacts& facts : forward_parts)
+    if (parts.has(facts.part)) cost.moved += bytes_of(facts.part, shape, precision);
+  if (rate > 0) cost.waited = std::max(0.0, cost.moved * flops_a_second / rate - hidden_by);
+  return cost;
+}
+
 }  // namespace
+
+RecomputeCost cost_of_save(BlockParts parts, const Shape& shape, Precision precision,
+                           const StoreSpeed& store, double hidden_by) {
+  return cost_of_moving(parts, shape, precision, store.flops, store.save, hidden_by);
+}
+
+RecomputeCost cost_of_fetch(BlockParts parts, const Shape& shape, Precision precision,
+                            const StoreSpeed& store, double hidden_by) {
+  return cost_of_moving(parts, shape, precision, store.flops, store.fetch, hidden_by);
+}
 
 RecomputeCost cost_of(BlockParts parts, const Shape& shape, Precision precision) {
   RecomputeCost sum;

@@ -1,5 +1,6 @@
-// What a block may compute again when it learns instead of keeping it since its forward: forward's
-// parts, sets of them, what each costs, and the levels that a run chooses from.
+// What a block may compute again when it learns, or fetch from elsewhere, instead of keeping it
+// since its forward: forward's parts, sets of them, what each costs, and the levels that a run
+// chooses from.
 #pragma once
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "kernels/activation_store.hpp"
 #include "kernels/real.hpp"
 #include "model/shape.hpp"
 
@@ -67,13 +69,22 @@ constexpr BlockParts parts_again(BlockParts dropped, BlockParts wanted) {
   return again;
 }
 
-/// How much a block computes again.  Each level drops what the one before drops, and more.
-enum class Recompute : std::uint8_t { nothing, elementwise, fc1, projections, everything };
+/// How much a block computes again.  Each level but the last drops what the one before drops, and
+/// more; the last sends what it does not drop to a store (model/offload.hpp) until it learns.
+enum class Recompute : std::uint8_t {
+  nothing,
+  elementwise,
+  fc1,
+  projections,
+  everything,
+  offloaded
+};
 
 struct RecomputeLevel {
   Recompute level;
   BlockParts dropped;
   std::string_view name;  ///< for messages; docs/numerics.md explains them
+  BlockParts sent = {};
 };
 // clang-format off
 // Comments: how many of the 16 D numbers a block then keeps of a token, and the FLOP a token of what
@@ -89,6 +100,8 @@ inline constexpr std::array recompute_levels = {
   RecomputeLevel{Recompute::projections, {BlockPart::u1, BlockPart::u2, BlockPart::z, BlockPart::a, BlockPart::qkv, BlockPart::h}, "projections"},
   // D, which is y; 16 D^2 + 2 T D, a forward without fc2
   RecomputeLevel{Recompute::everything,  inner_parts, "everything"},
+  // D, and 9 D elsewhere; none.  z goes only where it takes the place of a.
+  RecomputeLevel{Recompute::offloaded,   {BlockPart::u1, BlockPart::u2, BlockPart::z}, "offloaded", {BlockPart::qkv, BlockPart::attended, BlockPart::h, BlockPart::a, BlockPart::z}},
 };
 // clang-format on
 constexpr const RecomputeLevel& facts_of(Recompute level) {
@@ -96,20 +109,31 @@ constexpr const RecomputeLevel& facts_of(Recompute level) {
 }
 
 /// What computing parts takes of a token: matrix products, and bytes that go through memory in
-/// everything else.
+/// everything else.  What fetching others takes.
 struct RecomputeCost {
   double flops = 0, bytes = 0;
+  double moved = 0;   ///< bytes to a store and back
+  double waited = 0;  ///< FLOP that could be done while transfers are waited for
 
-  /// Both in FLOP.  Assumed: a byte takes as long as 12 FLOP, about 110 GFLOP/s and 9 GB/s for each
+  /// All in FLOP.  Assumed: a byte takes as long as 12 FLOP, about 110 GFLOP/s and 9 GB/s for each
   /// core of a host.  Norms and activation then weigh an eighth of fc1 at D = 576; only where a
   /// byte took as long as 100 FLOP would another order of the levels be cheaper.
-  double weighted() const { return flops + 12 * bytes; }
+  double weighted() const { return flops + 12 * bytes + waited; }
   RecomputeCost& operator+=(const RecomputeCost& more) {
     flops += more.flops;
     bytes += more.bytes;
+    moved += more.moved;
+    waited += more.waited;
     return *this;
   }
 };
 RecomputeCost cost_of(BlockParts parts, const Shape& shape, Precision precision);
+
+/// What a save, or a fetch, of parts takes of a token beside `hidden_by` FLOP of other work: what
+/// of it that work does not hide.
+RecomputeCost cost_of_save(BlockParts parts, const Shape& shape, Precision precision,
+                           const StoreSpeed& store, double hidden_by);
+RecomputeCost cost_of_fetch(BlockParts parts, const Shape& shape, Precision precision,
+                            const StoreSpeed& store, double hidden_by);
 
 }  // namespace dfascale

@@ -14,6 +14,11 @@ bool feeds_back(const Rule& rule, std::int64_t layers) {
   return rule.inner == Credit::direct && layers > 1;
 }
 
+/// What blocks of a stage send, and when they ask for it.
+Offload::Request offload_request(const StageLayout& layout) {
+  return {layout.sent, layout.slots, layout.slots == 1 && !layout.splits_backward};
+}
+
 /// Whether a gradient passes anywhere in the stage.
 bool has_signal(const Rule& rule, const StageRange& range, std::int64_t layers) {
   return range.has_head || takes_gradient(rule, range, layers) ||
@@ -55,6 +60,7 @@ Stage::Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, con
   const BlockActivations set =
       shared.empty() ? BlockActivations{}
                      : BlockActivations::lay_out(arena, shape, sequences, precision, shared, {});
+  offload = Offload(arena, shape, sequences, precision, offload_request(layout));
   for (std::int64_t i = 0; i < layout.slots; ++i)
     slots.push_back(lay_out_slot(arena, layout, scratch, set));
   if (range.has_head) head = Head::lay_out(arena, shape, sequences, precision);
@@ -65,6 +71,7 @@ Slot Stage::lay_out_slot(Arena& arena, const StageLayout& layout, const BlockScr
                          const BlockActivations& shared) const {
   const std::int64_t R = sequences * shape.context, D = shape.width;
   Slot slot;
+  slot.number = static_cast<std::int64_t>(slots.size());
   if (range.has_embedding || range.has_head) slot.micro_batch = MicroBatch(arena, shape, sequences);
   slot.x = arena.mat(R, D);
   std::optional<Mat> frozen;  // output of all frozen blocks: nobody reads it but the next block
@@ -76,7 +83,10 @@ Slot Stage::lay_out_slot(Arena& arena, const StageLayout& layout, const BlockScr
     block.scratch =
         layout.splits_backward ? scratch.with_kept_signals(arena, shape, sequences) : scratch;
     block.dropped = layout.dropped_by(l);
-    if (trains_block(rule, l, shape.layers)) {
+    if (offload.sends(l - range.first)) {
+      block.act = offload.lay_out(l - range.first, shared);
+      block.act.y = arena.mat(R, D);
+    } else if (trains_block(rule, l, shape.layers)) {
       const BlockParts own = (inner_parts | BlockParts{BlockPart::y}).without(block.dropped);
       block.act = BlockActivations::lay_out(arena, shape, sequences, precision, own, shared);
     } else {
@@ -152,10 +162,26 @@ void Stage::round_weights() const {
   for (const Rounded& weight : weights_) convert(on, weight.rounded, weight.exact);
 }
 
-void Stage::forward(const Slot& slot) const {
+void Stage::embed(const Slot& slot) const {
   if (range.has_embedding)
     embed_forward(on, slot.x, slot.micro_batch.inputs(), p.token_embedding, p.position_embedding);
-  for (const Block& block : slot.blocks) block.forward(on, gemm);
+}
+
+void Stage::forward(const Slot& slot) {
+  embed(slot);
+  for (std::int64_t i = 0; i < range.blocks(); ++i) {
+    offload.before_forward(i);
+    slot.blocks[static_cast<std::size_t>(i)].forward(on, gemm);
+    offload.after_forward(slot.number, i);
+  }
+}
+
+void Stage::forward_only(const Slot& slot) {
+  embed(slot);
+  for (std::int64_t i = 0; i < range.blocks(); ++i) {
+    offload.before_forward(i);
+    slot.blocks[static_cast<std::size_t>(i)].forward(on, gemm);
+  }
 }
 
 void Stage::evaluate(const Slot& slot) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "credit/rule.hpp"
@@ -12,6 +13,7 @@
 #include "model/block.hpp"
 #include "model/head.hpp"
 #include "model/micro_batch.hpp"
+#include "model/offload.hpp"
 #include "model/parameters.hpp"
 #include "model/stage_range.hpp"
 
@@ -30,9 +32,16 @@ struct StageLayout {
   /// By block of the stage, what it does not keep until it learns; empty: blocks that learn keep
   /// everything.
   std::vector<BlockParts> dropped = {};
+  /// Likewise, what of the rest goes to a store until then.
+  std::vector<BlockParts> sent = {};
 
-  BlockParts dropped_by(std::int64_t block) const {
-    return dropped.empty() ? BlockParts{} : dropped[static_cast<std::size_t>(block - range.first)];
+  BlockParts dropped_by(std::int64_t block) const { return parts_of(dropped, block); }
+  BlockParts sent_by(std::int64_t block) const { return parts_of(sent, block); }
+
+ private:
+  BlockParts parts_of(const std::vector<BlockParts>& by_block, std::int64_t block) const {
+    return by_block.empty() ? BlockParts{}
+                            : by_block[static_cast<std::size_t>(block - range.first)];
   }
 };
 
@@ -48,6 +57,7 @@ BlockParts shared_parts(const Rule& rule, const StageLayout& layout, std::int64_
 
 /// One micro-batch under way.
 struct Slot {
+  std::int64_t number;
   MicroBatch micro_batch;  ///< where the stage has the embedding or the head, else without memory
   Mat x;                   // (R, D) the stage's input: embedded tokens, or received
   std::vector<Block> blocks;
@@ -74,9 +84,12 @@ struct Stage {
   /// Once the values have changed, before anything is computed with them: rounds what products read
   /// of them.
   void round_weights() const;
-  /// Activations of every block, from the slot's tokens or its received input.
-  void forward(const Slot& slot) const;
-  /// After forward, on the last stage: the head's losses only.
+  /// Activations of every block, from the slot's tokens or its received input; what blocks send
+  /// until they learn goes to the store.
+  void forward(const Slot& slot);
+  /// The same where nothing will learn: only the output is there afterwards.
+  void forward_only(const Slot& slot);
+  /// After either, on the last stage: the head's losses only.
   void evaluate(const Slot& slot);
   /// Adds the gradients of both embeddings, given that at x0 (R, D).
   void learn_embedding(const Slot& slot, ConstStored dx0) const;
@@ -89,6 +102,7 @@ struct Stage {
   std::int64_t sequences;
   Precision precision;
   std::vector<Slot> slots;
+  Offload offload;
   Head head;  ///< laid out where the stage has it
   EndTensors<const float> p;
   EndTensors<float> g;
@@ -99,6 +113,7 @@ struct Stage {
                     const BlockActivations& shared) const;
   std::vector<Mat> lay_out_signals(Arena& arena, bool splits_backward) const;
   void lay_out_weights(Arena& arena);
+  void embed(const Slot& slot) const;
 
   /// A matrix of values, and what products read instead.
   struct Rounded {

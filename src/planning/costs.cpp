@@ -111,16 +111,20 @@ std::int64_t planned_bytes(const Training& training, const StageLayout& layout) 
 
 }  // namespace
 
-std::int64_t StageMemory::bytes(const Training& training, const StageLayout& layout) {
+StageMemory::Kind StageMemory::kind_of(const Training& training, const StageLayout& layout) {
   const StageRange& range = layout.range;
-  const Kind kind = {std::string(training.rule.name),
-                     range.blocks(),
-                     range.has_embedding,
-                     range.has_head,
-                     range.end == training.shape.layers,
-                     layout.splits_backward,
-                     layout.sequences,
-                     training.parallel.zero > 0 ? training.parallel.dp : 1};
+  return {std::string(training.rule.name),
+          range.blocks(),
+          range.has_embedding,
+          range.has_head,
+          range.end == training.shape.layers,
+          layout.splits_backward,
+          layout.sequences,
+          training.parallel.zero > 0 ? training.parallel.dp : 1};
+}
+
+std::int64_t StageMemory::bytes(const Training& training, const StageLayout& layout) {
+  const Kind kind = kind_of(training, layout);
   auto found = known_.find(kind);
   if (found == known_.end()) {
     StageLayout one = layout, two = layout;
@@ -130,6 +134,20 @@ std::int64_t StageMemory::bytes(const Training& training, const StageLayout& lay
     found = known_.emplace(kind, Line{least, planned_bytes(training, two) - least}).first;
   }
   return found->second.one_slot + (layout.slots - 1) * found->second.each_more;
+}
+
+const std::vector<RecomputeChoice>& StageMemory::choices(const Training& training,
+                                                         const std::vector<StageLayout>& stages) {
+  decltype(choices_)::key_type key;
+  for (const StageLayout& stage : stages) key.emplace_back(kind_of(training, stage), stage.slots);
+  const auto found = choices_.find(key);
+  if (found != choices_.end()) return found->second;
+  return choices_.emplace(std::move(key), recompute_choices(training, stages)).first->second;
+}
+
+std::int64_t LayoutCost::limit(const Machine& machine) const {
+  const auto all = static_cast<std::int64_t>(machine.memory_bytes);
+  return budget > 0 ? std::min(budget, all) : all;
 }
 
 std::int64_t LayoutCost::of_fullest_rank(const std::vector<std::int64_t>& by_stage) const {
@@ -169,18 +187,77 @@ std::optional<double> LayoutCost::idle_in_theory() const {
                       .steps = meets ? EqualRanks::Steps::meet : EqualRanks::Steps::run_on});
 }
 
-LayoutCost plan_layout(const Training& training, const Machine& machine) {
-  LayoutCost cost{training, stage_ranges(training), {}, {}, {}, {}, {}};
+LayoutCost plan_layout(const Training& training, const Machine& machine, std::int64_t budget) {
+  LayoutCost cost{training, stage_ranges(training), {}, {}, {}, {}, {}, budget};
   cost.plan = step_plan(training, cost.ranges);
   cost.workload = workload_of(training, cost.ranges, cost.plan, machine);
   return cost;
 }
 
-void add_memory(LayoutCost& cost, StageMemory& memory) {
-  for (const StageLayout& layout : stage_layouts(cost.training, cost.ranges, cost.plan)) {
+namespace {
+
+/// The stages of each rank of a pipeline.
+std::vector<std::vector<std::size_t>> stages_by_place(const LayoutCost& cost) {
+  std::vector<std::vector<std::size_t>> stages(cost.plan.rows.size());
+  for (std::size_t s = 0; s < cost.ranges.size(); ++s)
+    stages[static_cast<std::size_t>(cost.plan.rank_of[s])].push_back(s);
+  return stages;
+}
+
+Recomputation fitted(const LayoutCost& cost, const std::vector<StageLayout>& layouts,
+                     StageMemory& memory, std::int64_t limit) {
+  Recomputation fitted;
+  for (const StageRange& range : cost.ranges)
+    fitted.levels.emplace_back(static_cast<std::size_t>(range.blocks()), Recompute::nothing);
+  for (const std::vector<std::size_t>& stages : stages_by_place(cost)) {
+    std::int64_t kept = 0;
+    std::vector<StageLayout> own;
+    for (const std::size_t s : stages) {
+      kept += cost.stage_bytes[s];
+      own.push_back(layouts[s]);
+    }
+    if (kept <= limit) continue;
+    const std::int64_t rest = kept - kept_bytes(cost.training, own);
+    deal_out(cheapest_within(memory.choices(cost.training, own), limit - rest), stages, cost.ranges,
+             fitted);
+  }
+  return fitted;
+}
+
+/// Seconds of a micro-batch.
+double seconds_of(const RecomputeCost& again, const Training& training, const Machine& machine) {
+  return tokens_of_micro_batch(training) *
+         (again.flops / machine.flops_per_second() + again.bytes / machine.memory_bandwidth);
+}
+
+/// What stages compute again becomes theirs: less memory, more time.
+void add_recomputation(LayoutCost& cost, const Machine& machine) {
+  const std::vector<StageLayout> layouts = stage_layouts(cost.training, cost.ranges, cost.plan);
+  for (std::size_t s = 0; s < layouts.size(); ++s) {
+    const StageLayout& stage = layouts[s];
+    cost.stage_bytes[s] +=
+        bytes_with(cost.training, {stage}, cost.training.recomputation.levels[s]) -
+        kept_bytes(cost.training, {stage});
+    StageTimes& times = cost.workload.times[s];
+    const auto seconds = [&](Pass pass) {
+      return seconds_of(cost_again(cost.training, stage, pass), cost.training, machine);
+    };
+    times.input += seconds(stage.splits_backward ? Pass::input : Pass::all);
+    if (stage.splits_backward) times.weight += seconds(Pass::weights);
+  }
+}
+
+}  // namespace
+
+void add_memory(LayoutCost& cost, StageMemory& memory, const Machine& machine) {
+  const std::vector<StageLayout> layouts = stage_layouts(cost.training, cost.ranges, cost.plan);
+  for (const StageLayout& layout : layouts) {
     cost.stage_bytes.push_back(memory.bytes(cost.training, layout));
     cost.slots.push_back(static_cast<std::int32_t>(layout.slots));
   }
+  if (cost.budget == 0 || cost.fits(machine)) return;
+  cost.training.recomputation = fitted(cost, layouts, memory, cost.limit(machine));
+  add_recomputation(cost, machine);
 }
 
 std::int64_t least_bytes(const LayoutCost& cost, StageMemory& memory) {
@@ -189,12 +266,16 @@ std::int64_t least_bytes(const LayoutCost& cost, StageMemory& memory) {
   const bool splits = std::any_of(row.begin(), row.end(),
                                   [](const Action& a) { return a.op == Op::backward_input; });
   std::vector<std::int64_t> bytes;
-  for (std::size_t s = 0; s < slots.size(); ++s)
-    bytes.push_back(memory.bytes(cost.training, {.range = cost.ranges[s],
-                                                 .sequences = cost.training.sequences,
-                                                 .slots = slots[s],
-                                                 .splits_backward = splits,
-                                                 .precision = cost.training.optim.precision}));
+  for (std::size_t s = 0; s < slots.size(); ++s) {
+    const StageLayout layout{.range = cost.ranges[s],
+                             .sequences = cost.training.sequences,
+                             .slots = slots[s],
+                             .splits_backward = splits,
+                             .precision = cost.training.optim.precision};
+    bytes.push_back(memory.bytes(cost.training, layout));
+    if (cost.budget > 0)
+      bytes.back() += least_bytes(cost.training, {layout}) - kept_bytes(cost.training, {layout});
+  }
   return cost.of_fullest_rank(bytes);
 }
 

@@ -35,29 +35,12 @@ Place place_of(const Training& training, const Plan& plan, const std::vector<Sta
   return found;
 }
 
-/// One fits.
-const RecomputeChoice& cheapest_within(const Place& place, std::int64_t budget) {
-  return *std::find_if(
-      place.choices.rbegin(), place.choices.rend(),
-      [&](const RecomputeChoice& choice) { return place.rest + choice.bytes <= budget; });
-}
-
 Recomputation only_in_the_probe(const std::vector<StageRange>& ranges) {
   Recomputation recomputation;
   recomputation.unlisted = Recompute::everything;
   for (const StageRange& range : ranges)
     recomputation.levels.emplace_back(static_cast<std::size_t>(range.blocks()), Recompute::nothing);
   return recomputation;
-}
-
-/// A choice's levels, dealt out to the stages.
-void take(Recomputation& into, const Place& place, const RecomputeChoice& choice,
-          const std::vector<StageRange>& ranges) {
-  auto level = choice.levels.begin();
-  for (const std::size_t s : place.stages) {
-    into.levels[s].assign(level, level + ranges[s].blocks());
-    level += ranges[s].blocks();
-  }
 }
 
 bool everything_fits(const Training& training, const MemoryUse& use, std::int64_t budget) {
@@ -139,11 +122,11 @@ Recomputation fit_to_memory(const Training& training, const MemoryUse& use, std:
   for (int p = 0; p < training.parallel.pp; ++p)
     places.push_back(place_of(fitted, plan, layouts, p, use));
   const auto largest = std::ranges::max_element(places, {}, &Place::least);
-  const bool is_possible = largest->least() <= budget;
   for (const Place& place : places)
-    take(fitted.recomputation, place,
-         is_possible ? cheapest_within(place, budget) : place.choices.front(), ranges);
-  if (!is_possible) refuse(fitted, static_cast<int>(largest - places.begin()), use, budget);
+    deal_out(cheapest_within(place.choices, budget - place.rest), place.stages, ranges,
+             fitted.recomputation);
+  if (largest->least() > budget)
+    refuse(fitted, static_cast<int>(largest - places.begin()), use, budget);
   return fitted.recomputation;
 }
 
@@ -166,9 +149,13 @@ std::string recomputation_text(const Training& training) {
   const RecomputeCost cost = cost_again(training);
   const double tokens =
       static_cast<double>(training.optim.batch_sequences * training.shape.context);
-  return fmt::format("{}; {:.1f} % more FLOP and {:.3g} GB more memory traffic in a step", text,
-                     100 * cost.flops / flops_per_token(training.shape, training.rule).total(),
-                     cost.bytes * tokens / 1e9);
+  text += fmt::format("; {:.1f} % more FLOP and {:.3g} GB more memory traffic in a step",
+                      100 * cost.flops / flops_per_token(training.shape, training.rule).total(),
+                      cost.bytes * tokens / 1e9);
+  if (cost.moved > 0)
+    text += fmt::format(", {:.3g} GB to and from {}", cost.moved * tokens / 1e9,
+                        training.elsewhere.where);
+  return text;
 }
 
 }  // namespace dfascale

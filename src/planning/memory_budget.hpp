@@ -1,5 +1,5 @@
-// What a rank's memory is for, and which blocks compute arrays again so that it stays within
-// run.memory.
+// What a rank's memory is for, and which blocks compute arrays again, or send them elsewhere, so
+// that it stays within run.memory.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,12 @@ struct MemoryUse {
 /// Of a rank at a place in the pipeline.  Takes no memory.
 std::vector<MemoryRow> memory_of_place(const Training& training, int place, const MemoryUse& use);
 
-/// What is computed again for every rank's memory to be at most `budget` bytes (0: no limit), at
-/// the least cost (model/recompute.hpp); nothing if everything may be kept.  An alignment probe,
-/// which is rare, computes everything again before blocks compute anything again.  A function of
-/// its arguments, equal on all ranks.  Throws Error(Exit::usage) with the table of the rank that
-/// takes most where even the least does not suffice.
+/// What is computed again, or sent where training.elsewhere knows its speed, for every rank's
+/// memory to be at most `budget` bytes (0: no limit), at the least cost (model/recompute.hpp);
+/// nothing if everything may be kept.  An alignment probe, which is rare, computes everything again
+/// before blocks compute anything again.  A function of its arguments, equal on all ranks.  Throws
+/// Error(Exit::usage) with the table of the rank that takes most where even the least does not
+/// suffice.
 Recomputation fit_to_memory(const Training& training, const MemoryUse& use, std::int64_t budget);
 
 /// What all stages compute again of a token.

@@ -119,23 +119,26 @@ Training training_of(const Settings& settings, const Rule& rule, const ParallelS
 }
 
 /// Fewer micro-batches in flight take less memory and more time: half as many, until it fits, where
-/// the schedule has a choice.
-std::optional<LayoutCost> fitting(Training training, const Machine& machine, StageMemory& memory,
-                                  SweepResult& result) {
+/// the schedule has a choice.  One that fits by computing again is compared with fewer in flight.
+std::optional<LayoutCost> fitting(Training training, const Machine& machine,
+                                  const SweepLimits& limits, std::int64_t budget,
+                                  StageMemory& memory, SweepResult& result) {
   ++result.tried;
+  std::optional<LayoutCost> best;
   std::int64_t& in_flight = training.parallel.in_flight;
   for (std::int64_t k = std::min(training.parallel.pp, training.parallel.micro_batches); k >= 1;
        k /= 2) {
-    LayoutCost cost = plan_layout(training, machine);
-    if (static_cast<double>(least_bytes(cost, memory)) <= machine.memory_bytes) {
-      add_memory(cost, memory);
-      if (cost.fits(machine)) return cost;
-    }
-    if (training.parallel.schedule != "unlocked") break;
+    LayoutCost cost = plan_layout(training, machine, budget);
+    if (least_bytes(cost, memory) <= cost.limit(machine)) add_memory(cost, memory, machine);
+    const bool fits = !cost.slots.empty() && cost.fits(machine);
+    const bool keeps_everything = cost.training.recomputation.empty();
+    if (fits) add_simulation(cost, {.steps = limits.steps});
+    if (fits && (!best || is_better(cost, *best))) best = std::move(cost);
+    if ((fits && keeps_everything) || training.parallel.schedule != "unlocked") break;
     in_flight = std::max<std::int64_t>(k / 2, 1);
   }
-  ++result.too_large;
-  return std::nullopt;
+  result.too_large += !best;
+  return best;
 }
 
 /// The best few layouts of one pipeline length, best first.
@@ -150,9 +153,9 @@ std::vector<LayoutCost> best_of_length(const Settings& settings, const Machine& 
       const bool may_be_best =
           best.size() < kept || least_step(training, machine) < best.back().simulation.step;
       if (!may_be_best) continue;
-      std::optional<LayoutCost> cost = fitting(training, machine, memory, result);
+      std::optional<LayoutCost> cost =
+          fitting(training, machine, limits, settings.run.memory, memory, result);
       if (!cost) break;
-      add_simulation(*cost, {.steps = limits.steps});
       best.insert(std::upper_bound(best.begin(), best.end(), *cost, is_better), std::move(*cost));
       if (best.size() > kept) best.pop_back();
     }

@@ -29,7 +29,8 @@ struct SweepResult {
   std::int64_t tried = 0, too_large = 0;  ///< layouts; of those tried, beyond the memory
 };
 
-/// Everything that is not the layout or the rule is the deck's.  Uses as many of the machine's
+/// Everything that is not the layout or the rule is the deck's, run.memory among it: within it
+/// blocks compute again what they cannot keep.  Uses as many of the machine's
 /// ranks as the layout divides, at least three in four.
 SweepResult sweep(const Settings& settings, const Rule& rule, const Machine& machine,
                   const SweepLimits& limits);

@@ -4,6 +4,19 @@
 #include "planning/memory_budget.hpp"
 
 namespace dfascale {
+namespace {
+
+/// As the deck says, or of the slowest rank, all measuring at once, as they will use it.
+StoreSpeed common_speed(const Comm& comm, const RunSettings& run) {
+  const double given = 1e9 * run.offload_gb_per_s;
+  if (given > 0) return {given, given, device_flops_assumed()};
+  constexpr std::int64_t transfer = 32 << 20;  // what a block of a model of 57M sends, or so
+  comm.barrier();
+  const StoreSpeed own = speed_of_store(Device{}, run.offload, transfer);
+  return {comm.min(own.save), comm.min(own.fetch), comm.min(own.flops)};
+}
+
+}  // namespace
 
 MemoryForecast forecast_memory(const Comm& comm, const Settings& s) {
   MemoryUse use;
@@ -12,6 +25,7 @@ MemoryForecast forecast_memory(const Comm& comm, const Settings& s) {
     use.beside.push_back({"workspace of matrix products", Gemm::workspace_bytes()});
   use.beside.push_back({"program and libraries", comm.max(device_bytes_in_use())});
   MemoryForecast forecast{Training::of(s), {}};
+  if (!s.run.offload.empty()) forecast.training.elsewhere.speed = common_speed(comm, s.run);
   forecast.training.recomputation = fit_to_memory(forecast.training, use, s.run.memory);
   for (int place = 0; place < s.parallel.pp; ++place) {
     std::vector<MemoryRow> rows = memory_of_place(forecast.training, place, use);
@@ -25,6 +39,9 @@ void say_memory(const MemoryForecast& forecast) {
   for (const std::string& line : memory_table(forecast.rows)) log::line(line);
   const std::string again = recomputation_text(forecast.training);
   if (!again.empty()) log::say("recomputed      {}", again);
+  if (const Elsewhere& elsewhere = forecast.training.elsewhere; elsewhere.speed.known())
+    log::say("offload         {}: {:.2f} GB/s written, {:.2f} read by each rank", elsewhere.where,
+             elsewhere.speed.save / 1e9, elsewhere.speed.fetch / 1e9);
 }
 
 }  // namespace dfascale

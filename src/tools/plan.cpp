@@ -97,8 +97,8 @@ int plan_one(const PlanOptions& options, const Settings& settings, const Machine
   StageMemory memory;
   const SimulationOptions simulation{.steps = std::max(least_simulated, options.steps),
                                      .kept_steps = options.steps};
-  LayoutCost cost = plan_layout(training, machine);
-  add_memory(cost, memory);
+  LayoutCost cost = plan_layout(training, machine, settings.run.memory);
+  add_memory(cost, memory, machine);
   if (!options.times.empty()) cost.workload.times = given_times(options, training);
   add_simulation(cost, simulation);
   write_pictures(options, cost);

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "credit/flops.hpp"
 #include "pipeline/grid.hpp"
+#include "planning/memory_budget.hpp"
 
 namespace dfascale {
 namespace {
@@ -108,13 +109,14 @@ void say_bytes(const LayoutCost& cost) {
 }
 
 void say_memory_of(const LayoutCost& cost, const Machine& machine) {
-  const double most = static_cast<double>(cost.most_bytes());
   log::say(
-      "memory          {:>10.3f} GB on the fullest rank, of {:.1f}{}", most / GB,
-      machine.memory_bytes / GB,
-      most > machine.memory_bytes
-          ? ": TOO MUCH; more ranks, zero = 1, shorter micro-batches or fewer in flight need less"
-          : "");
+      "memory          {:>10.3f} GB on the fullest rank, of {:.1f}{}",
+      static_cast<double>(cost.most_bytes()) / GB, static_cast<double>(cost.limit(machine)) / GB,
+      cost.fits(machine)
+          ? ""
+          : ": TOO MUCH; more ranks, zero = 1, shorter micro-batches or fewer in flight need less");
+  const std::string again = recomputation_text(cost.training);
+  if (!again.empty()) log::say("recomputed      {}", again);
 }
 
 std::string schedule_text(const LayoutCost& cost) {
@@ -122,6 +124,7 @@ std::string schedule_text(const LayoutCost& cost) {
   std::string text = p.schedule;
   if (p.virtual_stages > 1) text += fmt::format(" v {}", p.virtual_stages);
   if (p.in_flight > 0) text += fmt::format(" k {}", p.in_flight);
+  if (!cost.training.recomputation.empty()) text += " r";
   return text;
 }
 
@@ -232,6 +235,7 @@ Json layout_json(const LayoutCost& cost, const Machine& machine) {
                {"bytes_sent", s.bytes_sent()},
                {"memory", cost.most_bytes()},
                {"fits", cost.fits(machine)},
+               {"recomputed", recomputation_text(cost.training)},
                {"stages", stages}};
   if (const auto theory = cost.idle_in_theory()) json["bubble_in_theory"] = *theory;
   return json;
@@ -240,7 +244,7 @@ Json layout_json(const LayoutCost& cost, const Machine& machine) {
 void say_sweep(const std::vector<SweepResult>& results, const Machine& machine) {
   log::say(
       "{}: {} ranks; z = zero, seq = sequences of a micro-batch, v = stages a rank, k = "
-      "micro-batches in flight",
+      "micro-batches in flight, r = activations are computed again",
       machine.name, machine.ranks());
   for (const SweepResult& result : results)
     log::say("{:<15} {} layouts tried, {} of them too large for {:.1f} GB", result.rule.name,

@@ -53,14 +53,15 @@ std::vector<std::int64_t> given_split(const Training& training, std::int64_t sta
   return blocks;
 }
 
-/// What each block of a stage does not keep.
-std::vector<BlockParts> dropped_parts(const Training& training, std::size_t stage,
-                                      const StageRange& range) {
-  std::vector<BlockParts> dropped;
+/// What `of` says for each block of a stage, by its level.
+template <class PartsOf>
+std::vector<BlockParts> parts_by_block(const Training& training, std::size_t stage,
+                                       const StageRange& range, PartsOf of) {
+  std::vector<BlockParts> parts;
   for (std::int64_t l = range.first; l < range.end; ++l)
-    dropped.push_back(parts_dropped(training.rule, training.shape, l,
-                                    training.recomputation.level(stage, dropped.size())));
-  return dropped;
+    parts.push_back(
+        of(training.rule, training.shape, l, training.recomputation.level(stage, parts.size())));
+  return parts;
 }
 
 /// Without these actions.
@@ -80,7 +81,8 @@ Training Training::of(const Settings& settings) {
           settings.optim,
           settings.parallel,
           settings.micro_batch_sequences(),
-          {}};
+          {},
+          {settings.run.offload, {}}};
 }
 
 std::vector<StageRange> stage_ranges(const Training& training) {
@@ -139,7 +141,8 @@ std::vector<StageLayout> stage_layouts(const Training& training,
                        .slots = slots[s],
                        .splits_backward = splits_backward,
                        .precision = training.optim.precision,
-                       .dropped = dropped_parts(training, s, ranges[s])});
+                       .dropped = parts_by_block(training, s, ranges[s], parts_dropped),
+                       .sent = parts_by_block(training, s, ranges[s], parts_sent)});
   return layouts;
 }
 

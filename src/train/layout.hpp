@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "comm/routes.hpp"
@@ -13,7 +14,7 @@
 
 namespace dfascale {
 
-/// What blocks compute again when they learn instead of keeping it.
+/// What blocks compute again, or fetch, when they learn instead of keeping it.
 struct Recomputation {
   /// By stage and block of the stage; empty: all blocks are as the unlisted.
   std::vector<std::vector<Recompute>> levels;
@@ -25,6 +26,12 @@ struct Recomputation {
   }
 };
 
+/// Where activations may go until blocks learn.
+struct Elsewhere {
+  std::string where;      ///< run.offload; empty: nowhere
+  StoreSpeed speed = {};  ///< measured when the run begins (tools/memory.hpp)
+};
+
 /// What is trained, how, and on which layout.
 struct Training {
   Shape shape;
@@ -33,6 +40,7 @@ struct Training {
   ParallelSettings parallel;  ///< resolved: dp * pp ranks
   std::int64_t sequences;     ///< of a micro-batch
   Recomputation recomputation = {};
+  Elsewhere elsewhere = {};
 
   /// With everything kept (planning/memory_budget.hpp chooses what is not).
   static Training of(const Settings& settings);

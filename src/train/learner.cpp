@@ -69,7 +69,7 @@ void GradientTaker::backward(std::int64_t at, Pass pass,
 }
 
 void GradientTaker::evaluate(std::int64_t at, std::int64_t sequences) {
-  stage_.forward(slot(at));
+  stage_.forward_only(slot(at));
   if (!stage_.range.has_head) return;
   stage_.evaluate(slot(at));
   add_sum(on_, loss_sum_.data, stage_.head.losses.part(0, sequences * stage_.shape.context));
@@ -88,7 +88,7 @@ void GradientTaker::evaluate(Tokens inputs, Tokens targets, std::int64_t sequenc
 
 std::vector<float> GradientTaker::logits_after(Tokens inputs, std::int64_t place) {
   slot(0).micro_batch.load(on_, inputs, inputs);  // targets are not looked at
-  stage_.forward(slot(0));
+  stage_.forward_only(slot(0));
   const ConstStored logits = stage_.head.logits_after(on_, stage_.gemm, slot(0).output(), place);
   const auto vocab = static_cast<std::size_t>(stage_.shape.vocab);
   std::vector<float> values;

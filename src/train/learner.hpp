@@ -70,6 +70,8 @@ class GradientTaker {
   const ParameterTable& table() const { return table_; }
   Vec gradients() const { return gradients_; }
   const Stage& stage() const { return stage_; }
+  /// Where blocks send what they do not keep, if any do: from this place on.
+  void connect(ActivationStore& store, std::int64_t place) { stage_.offload.connect(store, place); }
   Slot& slot(std::int64_t i) { return stage_.slots[static_cast<std::size_t>(i)]; }
 
  private:
@@ -118,6 +120,7 @@ class Learner {
   void check_parameters() const;
 
   GradientTaker& taker() { return taker_; }
+  const GradientTaker& taker() const { return taker_; }
   AdamW& adamw() { return adamw_; }
   const ParameterTable& table() const { return taker_.table(); }
   Vec values() const { return values_; }

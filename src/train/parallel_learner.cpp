@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.hpp"
 #include "pipeline/schedules.hpp"
 
 namespace dfascale {
@@ -52,6 +53,7 @@ ParallelLearner::ParallelLearner(const Comm& world, const Device& on, Gemm& gemm
       arrays_(grid_, on, routes_between_stages(plan_), routes_between_ends(plan_)) {
   stages_ =
       make_in<LocalStages>(arena_, on, gemm, training_, ranges_, plan_, grid_, arrays_, context_);
+  open_store(on);
   engine_ = std::make_unique<Engine>(arrays_.pipeline, stages_->by_stage(ranges_.size()), trace_);
   const std::int64_t tokens = training.optim.batch_sequences * training.shape.context;
   context_.scale = static_cast<float>(1 / static_cast<double>(tokens));
@@ -59,6 +61,21 @@ ParallelLearner::ParallelLearner(const Comm& world, const Device& on, Gemm& gemm
 }
 
 ParallelLearner::~ParallelLearner() = default;
+
+/// One for all stages of the rank, where blocks of any send something.
+void ParallelLearner::open_store(const Device& on) {
+  std::int64_t bytes = 0;
+  for (const Learner* learner : learners())
+    bytes += learner->taker().stage().offload.stored_bytes();
+  if (bytes == 0) return;
+  store_ = std::make_unique<ActivationStore>(on, training_.elsewhere.where, bytes);
+  if (const std::string note = store_->note(); !note.empty()) log::warn("{}", note);
+  std::int64_t place = 0;
+  for (Learner* learner : learners()) {
+    learner->taker().connect(*store_, place);
+    place += learner->taker().stage().offload.stored_bytes();
+  }
+}
 
 std::vector<Learner*> ParallelLearner::learners() const {
   std::vector<Learner*> found;

@@ -69,6 +69,7 @@ class ParallelLearner {
 
  private:
   struct LocalStages;
+  void open_store(const Device& on);
   void run(const Plan& plan, Mode mode, const TokenSource& tokens);
 
   Training training_;
@@ -80,6 +81,7 @@ class ParallelLearner {
   Trace trace_;
   Arena arena_;
   std::unique_ptr<LocalStages> stages_;
+  std::unique_ptr<ActivationStore> store_;  ///< closed before the memory that it reads and writes
   std::unique_ptr<Engine> engine_;
 };
 

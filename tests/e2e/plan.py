@@ -67,6 +67,18 @@ def test_text(program, source, folder, checks):
     checks.that(steps == {0, 1} and len(forwards) == 2 * P * M, "the trace has every forward of two steps")
 
 
+def test_budget(program, source, folder, checks):
+    kept = answer(program, source, folder, *layout())
+    within = [*layout(), "--set", f"run.memory={int(0.7 * kept['memory'])}"]
+    again = answer(program, source, folder, *within)
+    checks.that(again["memory"] <= 0.7 * kept["memory"] and again["fits"], "a plan stays within run.memory")
+    checks.that(again["recomputed"] and again["step"] > kept["step"] and not kept["recomputed"], "and says what that costs")
+    said = plan(program, source, folder, *within)[1]
+    checks.that("recomputed      stage 0: " in said, "in words, too")
+    said = plan(program, source, folder, *layout("--set", "run.memory=1MB"))[1]
+    checks.that("of 0.0: TOO MUCH" in said, "a budget that no layout keeps is told")
+
+
 def test_sweep(program, source, folder, checks):
     found = answer(program, source, folder, "--sweep")
     names = [rule["rule"] for rule in found["rules"]]
@@ -150,7 +162,7 @@ def main():
     checks = Checks()
     with work_folder() as folder:
         write(folder / "deck.toml", deck(model=UNTIED, optim={"batch_sequences": M}))
-        for test in (test_times, test_text, test_sweep, test_hours, test_refusals):
+        for test in (test_times, test_text, test_budget, test_sweep, test_hours, test_refusals):
             test(program, source, folder, checks)
         for description in sorted((source / "inputs/machines").glob("*.toml")):
             code, said, _ = program.run(["plan", "deck.toml", "--machine", description, "--set", "parallel.dp=1"], folder)

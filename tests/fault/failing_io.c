@@ -2,13 +2,11 @@
  * stop half way, or kill the process.  What the program does by itself is not changed.
  *
  *   DFASCALE_FAULT="CALL NTH ACTION PART"   the NTH (from 1; 0: every) CALL on a path that holds
- * PART CALL    write (write, pwrite, pwritev, writev), fsync, rename, symlink, open (for writing),
- *             any (all of them)
- *     ACTION  a number: fails with this errno; short: takes half of the bytes; kill-before,
- *             kill-half, kill-after: SIGKILL; none
- *   DFASCALE_FAULT_RANK=R                   only in this rank of Open MPI
- *   DFASCALE_FAULT_LOG=FILE                 notes each call on such a path: "CALL PATH"
- *   DFASCALE_CLOCK_BACK=SECONDS             the wall clock goes back by so much at each look */
+ * PART CALL    write (write, pwrite, pwritev, writev), read (pread), fsync, rename, symlink, open
+ * (for writing), any (all but read) ACTION  a number: fails with this errno; short: takes half of
+ * the bytes; kill-before, kill-half, kill-after: SIGKILL; none DFASCALE_FAULT_RANK=R only in this
+ * rank of Open MPI DFASCALE_FAULT_LOG=FILE                 notes each call on such a path: "CALL
+ * PATH" DFASCALE_CLOCK_BACK=SECONDS             the wall clock goes back by so much at each look */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -66,7 +64,8 @@ __attribute__((constructor)) static void read_plan(void) {
 /* What is to happen to this call. */
 static enum action next(const char* call, const char* path) {
   if (!plan.part[0] || !strstr(path, plan.part)) return none;
-  if (strcmp(plan.call, call) != 0 && strcmp(plan.call, "any") != 0) return none;
+  const int is_any = strcmp(plan.call, "any") == 0 && strcmp(call, "read") != 0;
+  if (strcmp(plan.call, call) != 0 && !is_any) return none;
   const long number = atomic_fetch_add(&calls, 1) + 1;
   if (plan.log >= 0) {
     char line[600];
@@ -117,6 +116,16 @@ ssize_t pwrite(int file, const void* from, size_t bytes, off_t place) {
 }
 ssize_t pwrite64(int file, const void* from, size_t bytes, off_t place) {
   return pwrite(file, from, bytes, place);
+}
+
+ssize_t pread(int file, void* to, size_t bytes, off_t place) {
+  char path[512];
+  const enum action what = next("read", path_of(file, path, sizeof path));
+  if (is_hit(what)) return -1;
+  return done(what, REAL(pread)(file, to, share(what, bytes), place));
+}
+ssize_t pread64(int file, void* to, size_t bytes, off_t place) {
+  return pread(file, to, bytes, place);
 }
 
 ssize_t writev(int file, const struct iovec* from, int count) {

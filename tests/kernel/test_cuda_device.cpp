@@ -1,6 +1,7 @@
 // What the GPU build does around its kernels: cards, memory, errors, and how products reach
 // cuBLASLt.  Over fakes of CUDA and cuBLASLt (tests/support/fake_cuda) that this program is linked
 // with; test_gemm.cpp, linked with it too, compares the products themselves.
+#include "kernels/activation_store.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/gemm_columns.hpp"
 #include "kernels/residual.hpp"
@@ -27,6 +28,7 @@ class Card : public testing::Test {
     fake_cuda::card = 0;
     fake_cuda::counting = fake_cuda::copying = cudaSuccess;
     fake_cuda::memory = std::size_t{1} << 30;
+    fake_cuda::pinned = std::size_t{1} << 30;
     fake_cuda::has_algorithm = true;
     fake_cuda::multiplying = CUBLAS_STATUS_SUCCESS;
   }
@@ -84,6 +86,29 @@ TEST_F(Card, ErrorsOfKernelsAreToldByCopiesAndWaits) {
                [&] { copy_to_host(on, &value, memory, sizeof value); });
   expect_error(Exit::device, {"CUDA: waiting for the GPU failed"}, [] { fence(on); });
   device_free(memory);  // on the way out after such an error: does not throw
+}
+
+TEST_F(Card, PinnedMemoryThatIsNotThereIsToldWithTheCure) {
+  fake_cuda::pinned = 1 << 20;
+  expect_error(Exit::device, {"no pinned memory on the host for 2.1 MB", "run.memory"},
+               [] { const ActivationStore store(on, "host", std::int64_t{1} << 21); });
+}
+
+/// Copies of a store begin after the kernels that were queued before, and kernels after what is
+/// waited for; errors of copies are told.
+TEST_F(Card, TransfersOfAStoreWaitForKernels) {
+  ActivationStore store(on, "host", store_page);
+  void* memory = device_allocate(store_page);
+  const Vector<std::byte> page{static_cast<std::byte*>(memory), store_page};
+  fake_cuda::unordered = 0;
+  store.begin_save(0, page);
+  store.wait(store.begin_fetch(0, page));
+  EXPECT_EQ(fake_cuda::unordered, 0);
+  fake_cuda::copying = cudaErrorIllegalAddress;
+  expect_error(Exit::device, {"CUDA: cuda", "failed"}, [&] { store.begin_save(0, page); });
+  expect_error(Exit::device, {"CUDA: cudaStreamWaitEvent failed"}, [&] { store.wait(1); });
+  fake_cuda::copying = cudaSuccess;
+  device_free(memory);
 }
 
 /// C (m x n) = A B^T + bias, as linears are.

@@ -1,8 +1,9 @@
-"""A run within run.memory has the bits of one that keeps everything, says what it computes again, and goes on from a
-checkpoint with any other budget.
+"""A run within run.memory has the bits of one that keeps everything, says what it computes again or sends elsewhere, and
+goes on from a checkpoint with any other budget.
 
 usage: memory_budget.py PROGRAM SOURCE MPIEXEC"""
 
+import json
 import re
 import sys
 
@@ -19,6 +20,9 @@ RUNS = (
     ("bp-zb", 2, ["rule.name=bp", "parallel.schedule=zb-h2", "parallel.micro_batches=4"]),
     ("dfa", 2, ["rule.name=dfa", "parallel.micro_batches=4"]),
 )
+# A store that is taken to hide all its transfers, whatever the disk does: runs then offload.
+OFFLOADED = ("dfa-bf16", "bp-zb", "dfa")
+STORE = ["run.offload=scratch", "run.offload_gb_per_s=1e5"]
 
 
 class Runs:
@@ -68,6 +72,8 @@ def within_budgets(checks, runs):
         if (kept / "alignment.csv").exists():
             probed = (runs.folder(name) / "alignment.csv").read_bytes()
             checks.that(probed == (kept / "alignment.csv").read_bytes(), f"{what}: the probe finds the same")
+    if runs.name in OFFLOADED:
+        offloaded(checks, runs, kept, roomy)
     # From the middle, with less, then with more.
     name = f"within-{roomy}"
     for memory in (str(tight), ""):
@@ -76,12 +82,46 @@ def within_budgets(checks, runs):
                     f"{runs.name}: the same bits after a restart with run.memory = \"{memory}\"")
 
 
+def offloaded(checks, runs, kept, budget):
+    name = "offloaded"
+    said = runs.said(0, name, f"run.memory={budget}", *STORE)
+    what = f"{runs.name} with a store"
+    checks.that(re.search(r"recomputed .*offloaded on \d+.* 0.0 % more FLOP.* GB to and from scratch", said) is not None,
+                f"{what}: says what is offloaded")
+    checks.that("offload         scratch: " in said, f"{what}: and how fast that is")
+    checks.that(in_all(said) <= budget + 5e4, f"{what}: takes {in_all(said) / 1e6:.1f} MB")
+    checks.that(untimed(runs.folder(name)) == untimed(kept), f"{what}: metrics but for timing are equal")
+    checks.that(same_state(checkpoint(runs.folder(name), STEPS), checkpoint(kept, STEPS)), f"{what}: the same bits")
+    checks.that(not list((runs.work / "scratch").iterdir()), f"{what}: leaves nothing behind")
+
+
+def memory_falls(checks, program, work):
+    """What is predicted to be saved is saved: the resident memory of steps whose activations are most of it."""
+    def bench(*settings):
+        args = ["bench", "step", "deck.toml", "--steps", 1, "--json"]
+        for one in ("model.layers=8", "model.context=512", "run.memory=", *settings):
+            args += ["--set", one]
+        code, said, _ = program.run(args, work)
+        if code != 0:
+            sys.exit(f"bench step {settings}: exit code {code}\n{said}")
+        return json.loads(said[said.index("{"):said.rindex("}") + 1])["rules"][0]
+    kept = bench()
+    budget = int(kept["predicted_bytes"] * 0.6)
+    sent = bench(f"run.memory={budget}", *STORE)
+    saved = kept["predicted_bytes"] - sent["predicted_bytes"]
+    seen = kept["peak_resident_bytes"] - sent["peak_resident_bytes"]
+    checks.that("offloaded on" in sent["recomputed"] and sent["predicted_bytes"] <= budget, "bench step offloads within its budget")
+    checks.that(abs(seen - saved) < 0.15 * saved, f"of {saved / 1e6:.0f} MB that it saves {seen / 1e6:.0f} are seen")
+
+
 def main():
     program, checks = Program(sys.argv[1], sys.argv[3]), Checks()
     with work_folder() as work:
         corpus(work / "data", 60, train=TOKENS * STEPS + 1, valid=64 * 8 + 1)
         write(work / "deck.toml", deck(model=MODEL, optim={"tokens": TOKENS * STEPS, "batch_sequences": 16},
                                        run={"checkpoint_steps": EVERY, "keep": 10}))
+        (work / "scratch").mkdir()
+        memory_falls(checks, program, work)
         for name, stages, settings in RUNS:
             within_budgets(checks, Runs(work, program, name, stages, settings))
     return checks.exit_code()

@@ -116,8 +116,9 @@ TEST(Layouts, RepeatTheirBits) {
   }
 }
 
-/// Computing again what was dropped changes no bit: in pipelines with several slots, with backwards
-/// taken apart, on stages with frozen blocks, with several stages on a rank.
+/// Computing again what was dropped, or sending it elsewhere, changes no bit: in pipelines with
+/// several slots, with backwards taken apart, on stages with frozen blocks, with several stages on
+/// a rank.
 TEST(Layouts, RecomputationChangesNoBit) {
   constexpr std::int64_t few_steps = 3;
   const std::int64_t ranks = session->comm().size();
@@ -127,8 +128,8 @@ TEST(Layouts, RecomputationChangesNoBit) {
   for (Case c : all) {
     if (!c.tied || c.zero > 0) continue;
     // All levels in both precisions: unit.recompute, on one rank.
-    for (const Recompute level : {Recompute::fc1, Recompute::everything}) {
-      c.precision = level == Recompute::fc1 ? Precision::f32 : Precision::bf16;
+    for (const Recompute level : {Recompute::fc1, Recompute::everything, Recompute::offloaded}) {
+      c.precision = level != Recompute::everything ? Precision::f32 : Precision::bf16;
       c.recompute = Recompute::nothing;
       const Outcome kept = train(session->comm(), c, few_steps);
       c.recompute = level;

@@ -33,6 +33,12 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// One for the whole process.
+inline std::string process_folder() {
+  static const TemporaryFolder folder;
+  return folder.path();
+}
+
 inline std::string write_file(const std::string& path, const std::string& contents) {
   std::ofstream(path, std::ios::binary) << contents;
   return path;

@@ -61,6 +61,7 @@ inline Training training_of(const Case& c) {
   t.parallel.bucket_mib = 0.01;  // several buckets
   t.sequences = c.batch_sequences / (c.dp * c.micro_batches);
   t.recomputation.unlisted = c.recompute;
+  t.elsewhere.where = elsewhere();
   return t;
 }
 

@@ -10,6 +10,7 @@
 #include "kernels/device.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/random.hpp"
+#include "tests/support/files.hpp"
 #include "train/learner.hpp"
 
 namespace dfascale::test {
@@ -32,6 +33,9 @@ inline OptimSettings plain_adamw() {
   return optim;
 }
 
+/// What run.offload may be.
+inline std::string elsewhere() { return device_memory_is_host() ? process_folder() : "host"; }
+
 class SmallModel {
  public:
   SmallModel(const Shape& shape, const Rule& rule, std::int64_t sequences, double init_std,
@@ -39,9 +43,12 @@ class SmallModel {
              Recompute level = Recompute::nothing)
       : gemm_(on_, by), shape_(shape), sequences_(sequences) {
     StageLayout layout = whole_model_layout(shape, sequences, optim.precision);
-    for (std::int64_t l = 0; l < shape.layers; ++l)
+    for (std::int64_t l = 0; l < shape.layers; ++l) {
       layout.dropped.push_back(parts_dropped(rule, shape, l, level));
+      layout.sent.push_back(parts_sent(rule, shape, l, level));
+    }
     learner_ = make_in<Learner>(arena_, on_, gemm_, shape, rule, optim, layout);
+    open_store();
     learner_->initialise_parameters(seed, init_std);
     learner_->draw_feedback(seed);
     learner_->reset_moments();
@@ -80,6 +87,12 @@ class SmallModel {
   static Tokens view(const std::vector<std::int32_t>& tokens) {
     return {tokens.data(), static_cast<std::int64_t>(tokens.size())};
   }
+  void open_store() {
+    const std::int64_t bytes = learner_->taker().stage().offload.stored_bytes();
+    if (bytes == 0) return;
+    store_ = std::make_unique<ActivationStore>(on_, elsewhere(), bytes);
+    learner_->taker().connect(*store_, 0);
+  }
   void draw_tokens() {
     std::uint32_t state = 1;
     for (std::int64_t i = 0; i < 2 * tokens(); ++i) {
@@ -95,6 +108,7 @@ class SmallModel {
   Shape shape_;
   std::int64_t sequences_;
   std::unique_ptr<Learner> learner_;
+  std::unique_ptr<ActivationStore> store_;
   std::vector<std::int32_t> inputs_, targets_;
 };
 

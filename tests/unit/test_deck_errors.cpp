@@ -52,6 +52,7 @@ const Mistake mistakes[] = {
   {"MemoryFraction", "[run]\nmemory = 1.5", {}, {"bad.toml:2: run.memory = 1.5", "an integer"}},
   {"MemoryTooMuch", "[run]\nmemory = \"9000000000 TiB\"", {}, {"bad.toml:2: run.memory"}},
   {"MemoryFlag", "[run]\nmemory = true", {}, {"bad.toml:2: run.memory = true"}},
+  {"OffloadWithoutMemory", "[run]\noffload = \"scratch\"", {}, {"bad.toml:2: run.offload = \"scratch\"", "run.memory"}},
   {"WarmupBeyondEnd", "[optim]\ntokens = 1000\nwarmup_tokens = 2000", {}, {"bad.toml:3: optim.warmup_tokens = 2000", "1000"}},
   {"WordUnknown", "[rule]\nname = \"bpp\"", {}, {"bad.toml:2: rule.name = \"bpp\": expected one of bp, dfa, dfa-canonical, shallow"}},
   {"WordMistyped", "[optim]\nschedule = \"cosin\"", {}, {"bad.toml:2: optim.schedule", "did you mean \"cosine\"?"}},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.hpp"
 #include "credit/flops.hpp"
@@ -29,6 +30,21 @@ Training training_of(const std::string& rule, std::int64_t pp = 1,
   t.parallel.schedule = schedule;
   t.parallel.virtual_stages = find_schedule(schedule)->least_virtual_stages;
   return t;
+}
+
+/// A store so fast that all is hidden, or so slow that nothing is.
+Training with_store(Training t, double bytes_a_second) {
+  t.elsewhere = {elsewhere(), {bytes_a_second, bytes_a_second, 110e9}};
+  return t;
+}
+constexpr double fast = 1e15, slow = 1e3;
+
+/// By level, blocks of all stages.
+std::map<Recompute, std::int64_t> blocks_by_level(const Recomputation& recomputation) {
+  std::map<Recompute, std::int64_t> count;
+  for (const std::vector<Recompute>& stage : recomputation.levels)
+    for (const Recompute level : stage) ++count[level];
+  return count;
 }
 
 MemoryUse with_probe() {
@@ -99,15 +115,19 @@ TEST_P(MemoryBudget, IsKeptAndCostsMoreTheSmallerItIs) {
                without_probe());
   expect_sweep(training_of(GetParam(), 3, "gpipe"), with_probe());
   expect_sweep(training_of(GetParam(), 2, "interleaved"), without_probe());
+  for (const double speed : {fast, 1e10, slow})
+    expect_sweep(
+        with_store(training_of(GetParam(), 2, GetParam() == "bp" ? "zb-h1" : "unlocked"), speed),
+        without_probe());
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, MemoryBudget, all_rules(), rule_name);
 
-/// Every way to give three blocks levels, by itself.
+/// Every way to give three blocks levels, by itself; with a store that hides some of its transfers.
 TEST(FitToMemory, NoOtherChoiceCostsLess) {
   for (const char* rule : {"bp", "dfa", "dfa-canonical"})
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
-      Training t = training_of(rule);
+      Training t = with_store(training_of(rule), 1e9);
       t.shape.layers = 3;
       t.optim.precision = precision;
       const std::vector<StageRange> ranges = stage_ranges(t);
@@ -134,7 +154,7 @@ TEST(FitToMemory, WhatIsPredictedIsLaidOut) {
   const Device on;
   Gemm gemm(on);
   for (const char* rule : {"bp", "dfa", "dfa-canonical", "shallow"}) {
-    Training t = training_of(rule);
+    Training t = with_store(training_of(rule), fast);
     const std::vector<StageRange> ranges = stage_ranges(t);
     const Plan plan = step_plan(t, ranges);
     const std::vector<StageLayout> kept = stage_layouts(t, ranges, plan);
@@ -148,6 +168,50 @@ TEST(FitToMemory, WhatIsPredictedIsLaidOut) {
       EXPECT_EQ(bytes_of(learner->memory()), bytes_of(ParallelLearner::planned_memory(t, 0)));
     }
   }
+}
+
+/// A store that hides its transfers takes the place of all products that would be computed again;
+/// one that is slow takes none.
+TEST(FitToMemory, OffloadsWhereThatCostsLess) {
+  const Training t = training_of("bp", 2);
+  const std::int64_t most = predicted(t, {}, without_probe()), least = least_of(t, without_probe());
+  const std::int64_t half = least + (most - least) / 2;
+  const Recomputation again = fit_to_memory(t, without_probe(), half);
+  const Recomputation sent = fit_to_memory(with_store(t, fast), without_probe(), half);
+  EXPECT_GT(cost_again([&] {
+              Training u = t;
+              u.recomputation = again;
+              return u;
+            }())
+                .flops,
+            0);
+  Training fitted = with_store(t, fast);
+  fitted.recomputation = sent;
+  EXPECT_EQ(cost_again(fitted).flops, 0);
+  EXPECT_GT(cost_again(fitted).moved, 0);
+  EXPECT_GT(blocks_by_level(sent)[Recompute::offloaded], 0);
+  EXPECT_EQ(fit_to_memory(with_store(t, slow), without_probe(), half).levels, again.levels);
+  const std::string text = recomputation_text(fitted);
+  EXPECT_NE(text.find("offloaded on "), std::string::npos) << text;
+  EXPECT_NE(text.find(" GB to and from " + elsewhere()), std::string::npos) << text;
+}
+
+/// 9 D floats of a token go and come back, a second time where the backward is
+/// taken apart; what the block's own FLOP do not hide is waited for.
+TEST(FitToMemory, TransfersCostWhatProductsDoNotHide) {
+  Training t = with_store(training_of("bp", 2, "gpipe"), fast);
+  t.recomputation.unlisted = Recompute::offloaded;
+  const double D = 64, bytes = 9 * D * 4;
+  EXPECT_DOUBLE_EQ(cost_again(t).moved, 7 * 2 * bytes);
+  EXPECT_EQ(cost_again(t).waited, 0);
+  const StageFlops block = flops_per_token(t.shape, t.rule, StageRange{1, 2, false, false});
+  t.elsewhere.speed = {1e9, 2e9, 110e9};
+  EXPECT_DOUBLE_EQ(cost_again(t).waited, 7 * (110 * bytes - block.forward +
+                                              std::max(0.0, 55 * bytes - block.input_gradients -
+                                                                block.weight_gradients)));
+  t = with_store(training_of("bp", 2, "zb-h1"), fast);
+  t.recomputation.unlisted = Recompute::offloaded;
+  EXPECT_DOUBLE_EQ(cost_again(t).moved, 7 * 3 * bytes);
 }
 
 TEST(FitToMemory, KeepsEverythingWithoutALimitOrWithinIt) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.hpp"
 #include "credit/flops.hpp"
@@ -10,6 +11,8 @@
 #include "pipeline/rehearse.hpp"
 #include "planning/costs.hpp"
 #include "planning/machine.hpp"
+#include "planning/memory_budget.hpp"
+#include "planning/recompute_choices.hpp"
 #include "planning/sweep.hpp"
 #include "tests/support/files.hpp"
 #include "train/parallel_learner.hpp"
@@ -133,11 +136,11 @@ TEST_F(Planning, MemoryIsWhatTheProgramLaysOut) {
     }
 }
 
-LayoutCost costed(const Training& training, const Machine& machine) {
+LayoutCost costed(const Training& training, const Machine& machine, std::int64_t budget = 0) {
   StageMemory memory;
-  LayoutCost cost = plan_layout(training, machine);
+  LayoutCost cost = plan_layout(training, machine, budget);
   const std::int64_t least = least_bytes(cost, memory);
-  add_memory(cost, memory);
+  add_memory(cost, memory, machine);
   EXPECT_LE(least, cost.most_bytes());
   add_simulation(cost, {});
   return cost;
@@ -209,6 +212,83 @@ TEST_F(Planning, WhereMemoryIsShortUnlockedKeepsFewerInFlight) {
   const SweepResult nothing = sweep(deck, *find_rule("dfa"), tight, {});
   EXPECT_TRUE(nothing.best.empty());
   EXPECT_EQ(nothing.tried, nothing.too_large);
+}
+
+// ---- run.memory
+
+Training in_a_pipeline(const std::string& rule, const std::string& schedule,
+                       const std::string& stages_a_rank) {
+  return Training::of(settings({"rule.name=" + rule, "model.context=128", "parallel.pp=2",
+                                "parallel.micro_batches=4", "parallel.schedule=" + schedule,
+                                "parallel.virtual_stages=" + stages_a_rank}));
+}
+
+/// A plan has the levels of the run itself, the memory that the run lays out, and the time of what
+/// is computed again.
+TEST_F(Planning, WithinABudgetBlocksComputeAgain) {
+  const Machine m = machine();
+  for (const auto& [rule, schedule, stages_a_rank] :
+       {std::array{"bp", "1f1b", "1"}, std::array{"bp", "zb-h1", "1"},
+        std::array{"bp", "interleaved", "2"}, std::array{"dfa", "unlocked", "1"}}) {
+    SCOPED_TRACE(schedule);
+    const Training training = in_a_pipeline(rule, schedule, stages_a_rank);
+    const LayoutCost kept = costed(training, m);
+    const std::int64_t budget = kept.most_bytes() * 6 / 10;
+    const LayoutCost cost = costed(training, m, budget);
+    EXPECT_TRUE(cost.fits(m));
+    EXPECT_FALSE(kept.training.recomputation.levels == cost.training.recomputation.levels);
+    EXPECT_EQ(cost.training.recomputation.levels, fit_to_memory(training, {}, budget).levels);
+    std::int64_t most = 0;
+    for (const int place : {0, 1})
+      most = std::max(most, bytes_of(memory_of_place(cost.training, place, {})));
+    EXPECT_EQ(cost.most_bytes(), most);
+    double more = 0;
+    for (std::size_t s = 0; s < cost.ranges.size(); ++s)
+      more += cost.workload.times[s].backward() - kept.workload.times[s].backward();
+    const RecomputeCost again = cost_again(cost.training);
+    EXPECT_GT(again.flops, 0);
+    const double tokens = static_cast<double>(training.sequences * training.shape.context);
+    EXPECT_NEAR(more,
+                tokens * (again.flops / m.flops_per_second() + again.bytes / m.memory_bandwidth),
+                rounding * more);
+    EXPECT_GT(cost.simulation.step, kept.simulation.step);
+    EXPECT_LT(cost.mfu(m), kept.mfu(m));
+  }
+}
+
+TEST_F(Planning, ABudgetThatSufficesOrNeverWillIsToldSo) {
+  const Machine m = machine();
+  const Training training = in_a_pipeline("bp", "1f1b", "1");
+  const LayoutCost kept = costed(training, m);
+  const LayoutCost roomy = costed(training, m, kept.most_bytes());
+  EXPECT_TRUE(roomy.training.recomputation.empty());
+  EXPECT_EQ(roomy.simulation.step, kept.simulation.step);
+  const LayoutCost never = costed(training, m, 1000);
+  EXPECT_FALSE(never.fits(m));
+  EXPECT_LT(never.most_bytes(), kept.most_bytes());
+  EXPECT_GT(never.limit(m), 0);
+}
+
+/// A machine on which a model fits only where activations are computed again.
+TEST_F(Planning, SweepsComputeAgainWhereTheDeckHasABudget) {
+  const std::vector<std::string> deck = {"model.context=512", "optim.batch_sequences=4"};
+  Machine tight = machine({"nodes=1", "ranks_per_node=1"});
+  Settings s = settings(deck);
+  const Training one = Training::of([&] {
+    Settings four = s;
+    four.parallel.micro_batches = 4;
+    return four;
+  }());
+  StageMemory memory;
+  LayoutCost smallest = plan_layout(one, tight, 1);  // a budget of a byte
+  add_memory(smallest, memory, tight);
+  tight.memory_bytes = static_cast<double>(smallest.most_bytes() + 1000);
+  EXPECT_TRUE(sweep(s, *find_rule("bp"), tight, {}).best.empty());
+  s.run.memory = std::int64_t{1} << 40;
+  const SweepResult found = sweep(s, *find_rule("bp"), tight, {});
+  ASSERT_FALSE(found.best.empty());
+  EXPECT_TRUE(found.best.front().fits(tight));
+  EXPECT_FALSE(found.best.front().training.recomputation.empty());
 }
 
 }  // namespace

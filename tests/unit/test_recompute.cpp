@@ -1,5 +1,5 @@
-// What blocks compute again instead of keeping it: which parts follow from which, that no bit of a
-// training changes, and what memory it saves.
+// What blocks compute again, or send elsewhere, instead of keeping it: which parts follow from
+// which, that no bit of a training changes, and what memory it saves.
 #include <gtest/gtest.h>
 
 #include "tests/support/rule_names.hpp"
@@ -27,6 +27,8 @@ TEST(BlockParts, OfEachLevelContainThoseOfTheOneBeforeAndNeverFc2) {
   BlockParts before;
   for (const RecomputeLevel& facts : recompute_levels) {
     EXPECT_EQ(&facts_of(facts.level), &facts);
+    if (facts.level == Recompute::offloaded) continue;
+    EXPECT_TRUE(facts.sent.empty()) << facts.name;
     EXPECT_EQ(before.without(facts.dropped), BlockParts{}) << facts.name;
     EXPECT_FALSE(facts.dropped.has(BlockPart::y)) << facts.name;
     before = facts.dropped;
@@ -95,6 +97,29 @@ TEST(BlockParts, OfTheElementwiseLevelNeedNoProduct) {
       }
 }
 
+/// What is offloaded is all that is kept otherwise; no product is needed for the rest.
+TEST(BlockParts, ThatAreSentAreReadAndNotDropped) {
+  using enum BlockPart;
+  const auto sent = [](const char* rule, Activation activation, std::int64_t block) {
+    return parts_sent(preset(rule), shape_with(activation), block, Recompute::offloaded);
+  };
+  EXPECT_EQ(sent("bp", Activation::gelu, 1), (BlockParts{qkv, attended, h, a}));
+  EXPECT_EQ(sent("bp", Activation::relu, 1), (BlockParts{qkv, attended, h, z}));
+  EXPECT_EQ(sent("dfa-canonical", Activation::gelu, 1), (BlockParts{attended, h, a}))
+      << "layer-wise feedback reads no q, k, v";
+  EXPECT_EQ(sent("shallow", Activation::gelu, 0), BlockParts{});
+  for (const char* name : {"bp", "dfa", "dfa-canonical"})
+    for (const Activation activation : all_activations)
+      for (const std::int64_t block : {0, 1, 3}) {
+        const Shape shape = shape_with(activation);
+        const BlockParts dropped = parts_dropped(preset(name), shape, block, Recompute::offloaded);
+        const BlockParts again =
+            parts_again(dropped, parts_read(preset(name), shape, block, Pass::all));
+        EXPECT_EQ(again.without({u1, u2, z}), BlockParts{}) << name;
+        EXPECT_EQ(dropped | sent(name, activation, block), inner_parts) << name;
+      }
+}
+
 /// A pass over a block whose backward is taken apart computes what it reads itself.
 TEST(BlockParts, ThatAPassReadsAreThoseOfBothHalves) {
   using enum BlockPart;
@@ -151,12 +176,12 @@ struct KeptNumbers {
 };
 
 /// Every block of backpropagation keeps as many D of its 16 D numbers as the level says; ReLU keeps
-/// no pre-activation.
+/// no pre-activation.  Beside them the statistics of its norms, which an offloaded one sends along.
 TEST(RecomputedMemory, IsWhatEachLevelKeeps) {
   constexpr std::array kept = {
-      KeptNumbers{Recompute::nothing, 16, 12}, KeptNumbers{Recompute::elementwise, 10, 10},
-      KeptNumbers{Recompute::fc1, 6, 6}, KeptNumbers{Recompute::projections, 2, 2},
-      KeptNumbers{Recompute::everything, 1, 1}};
+      KeptNumbers{Recompute::nothing, 16, 12},  KeptNumbers{Recompute::elementwise, 10, 10},
+      KeptNumbers{Recompute::fc1, 6, 6},        KeptNumbers{Recompute::projections, 2, 2},
+      KeptNumbers{Recompute::everything, 1, 1}, KeptNumbers{Recompute::offloaded, 1, 1}};
   const auto activations = [](const Shape& shape, Recompute level) {
     SmallModel model(shape, preset("bp"), 4, 0.02, plain_adamw(), Products::library, level);
     return model.learner().memory().back().bytes;
@@ -168,8 +193,9 @@ TEST(RecomputedMemory, IsWhatEachLevelKeeps) {
     const std::int64_t tokens = 4 * small.context;
     for (const KeptNumbers& of : kept) {
       const std::int64_t numbers = activation == Activation::relu ? of.of_relu : of.of_gelu;
+      const std::int64_t statistics = of.level == Recompute::offloaded ? 0 : 4;
       EXPECT_EQ(activations(large, of.level) - activations(small, of.level),
-                10 * tokens * (numbers * small.width + 4) * 4)
+                10 * tokens * (numbers * small.width + statistics) * 4)
           << facts_of(of.level).name;
     }
   }

@@ -3,11 +3,31 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
+#include <functional>
 #include <map>
+#include <utility>
 
 #include "control.hpp"
 
 struct FakeHandle {};
+/// What is queued on a stream beside the device's own is done as late as can be: when somebody
+/// waits for it.
+struct FakeStream {
+  std::deque<std::function<void()>> queue;
+  bool has_waited = false;  ///< for anything, since its last copy
+
+  void drain() {
+    while (!queue.empty()) {
+      const std::function<void()> next = std::move(queue.front());
+      queue.pop_front();
+      next();
+    }
+  }
+};
+struct FakeEvent {
+  FakeStream* stream = nullptr;
+};
 struct FakeOperation {
   cublasComputeType_t sums;
   std::int32_t first = CUBLAS_OP_N, second = CUBLAS_OP_N;
@@ -121,8 +141,13 @@ cudaError_t cudaFree(void* memory) {
   return fake_cuda::copying;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
-                            cudaStream_t) {
-  if (bytes > 0) std::memcpy(to, from, bytes);
+                            cudaStream_t stream) {
+  const auto copy = [=] {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  };
+  if (stream == nullptr) copy();
+  else stream->queue.push_back(copy);
+  if (stream != nullptr && !std::exchange(stream->has_waited, false)) ++fake_cuda::unordered;
   return fake_cuda::copying;
 }
 cudaError_t cudaMemset2DAsync(void* to, std::size_t pitch, int value, std::size_t width,
@@ -131,8 +156,46 @@ cudaError_t cudaMemset2DAsync(void* to, std::size_t pitch, int value, std::size_
     std::memset(static_cast<char*>(to) + r * pitch, value, width);
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return fake_cuda::copying; }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream != nullptr) stream->drain();
+  return fake_cuda::copying;
+}
 cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
+  if (bytes > fake_cuda::pinned) return cudaErrorMemoryAllocation;
+  *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* memory) {
+  std::free(memory);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new FakeStream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+/// The device's own stream does at once what waits for others.
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (stream != nullptr) stream->has_waited = event->stream == nullptr;
+  else if (event->stream != nullptr) event->stream->drain();
+  return fake_cuda::copying;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new FakeEvent;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->stream = stream;
+  return cudaSuccess;
+}
 
 std::size_t cublasLtGetVersion() { return 120401; }
 const char* cublasLtGetStatusString(cublasStatus_t) { return "a fake failure"; }
