@@ -267,11 +267,8 @@ std::int64_t least_bytes(const LayoutCost& cost, StageMemory& memory) {
                                   [](const Action& a) { return a.op == Op::backward_input; });
   std::vector<std::int64_t> bytes;
   for (std::size_t s = 0; s < slots.size(); ++s) {
-    const StageLayout layout{.range = cost.ranges[s],
-                             .sequences = cost.training.sequences,
-                             .slots = slots[s],
-                             .splits_backward = splits,
-                             .precision = cost.training.optim.precision};
+    const StageLayout layout =
+        stage_layout(cost.training, s, {cost.ranges[s], cost.training.sequences, slots[s], splits});
     bytes.push_back(memory.bytes(cost.training, layout));
     if (cost.budget > 0)
       bytes.back() += least_bytes(cost.training, {layout}) - kept_bytes(cost.training, {layout});

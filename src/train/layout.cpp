@@ -126,6 +126,13 @@ Plan own_gradients_only(const Plan& plan) {
   return without(plan, {Op::reduce, Op::share_norms, Op::update});
 }
 
+StageLayout stage_layout(const Training& training, std::size_t stage, StageLayout layout) {
+  layout.precision = training.optim.precision;
+  layout.dropped = parts_by_block(training, stage, layout.range, parts_dropped);
+  layout.sent = parts_by_block(training, stage, layout.range, parts_sent);
+  return layout;
+}
+
 std::vector<StageLayout> stage_layouts(const Training& training,
                                        const std::vector<StageRange>& ranges, const Plan& plan) {
   const std::vector<std::int32_t> slots = rehearse(plan).slots;
@@ -136,13 +143,8 @@ std::vector<StageLayout> stage_layouts(const Training& training,
   const bool splits_backward = std::any_of(plan.rows.begin(), plan.rows.end(), splits);
   std::vector<StageLayout> layouts;
   for (std::size_t s = 0; s < ranges.size(); ++s)
-    layouts.push_back({.range = ranges[s],
-                       .sequences = training.sequences,
-                       .slots = slots[s],
-                       .splits_backward = splits_backward,
-                       .precision = training.optim.precision,
-                       .dropped = parts_by_block(training, s, ranges[s], parts_dropped),
-                       .sent = parts_by_block(training, s, ranges[s], parts_sent)});
+    layouts.push_back(
+        stage_layout(training, s, {ranges[s], training.sequences, slots[s], splits_backward}));
   return layouts;
 }
 

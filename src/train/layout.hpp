@@ -51,6 +51,9 @@ struct Training {
 std::vector<StageRange> stage_ranges(const Training& training);
 /// The plan of a step.  Throws Error(Exit::usage) if the schedule does not fit the rule.
 Plan step_plan(const Training& training, const std::vector<StageRange>& ranges);
+/// A stage's layout, given all but what follows from the training: the precision, and what its
+/// blocks do not keep.
+StageLayout stage_layout(const Training& training, std::size_t stage, StageLayout layout);
 /// What each stage is laid out for.
 std::vector<StageLayout> stage_layouts(const Training& training,
                                        const std::vector<StageRange>& ranges, const Plan& plan);

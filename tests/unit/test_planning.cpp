@@ -126,8 +126,9 @@ TEST_F(Planning, MemoryIsWhatTheProgramLaysOut) {
     for (const std::int64_t slots : {1, 2, 5}) {
       const Training training =
           Training::of(settings({std::string("rule.name=") + rule, "parallel.pp=2"}));
-      for (const StageRange& range : stage_ranges(training)) {
-        const StageLayout layout{.range = range, .sequences = 2, .slots = slots};
+      const std::vector<StageRange> ranges = stage_ranges(training);
+      for (std::size_t s = 0; s < ranges.size(); ++s) {
+        const StageLayout layout = stage_layout(training, s, {ranges[s], 2, slots});
         std::int64_t exact = 0;
         for (const MemoryRow& row : ParallelLearner::planned_memory(training, layout))
           exact += row.bytes;
@@ -233,7 +234,7 @@ TEST_F(Planning, WithinABudgetBlocksComputeAgain) {
     SCOPED_TRACE(schedule);
     const Training training = in_a_pipeline(rule, schedule, stages_a_rank);
     const LayoutCost kept = costed(training, m);
-    const std::int64_t budget = kept.most_bytes() * 6 / 10;
+    const std::int64_t budget = kept.most_bytes() * 8 / 10;
     const LayoutCost cost = costed(training, m, budget);
     EXPECT_TRUE(cost.fits(m));
     EXPECT_FALSE(kept.training.recomputation.levels == cost.training.recomputation.levels);
