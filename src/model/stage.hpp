@@ -8,6 +8,7 @@
 
 #include "credit/rule.hpp"
 #include "kernels/gemm.hpp"
+#include "kernels/replay.hpp"
 #include "model/arena.hpp"
 #include "model/block.hpp"
 #include "model/head.hpp"
@@ -73,7 +74,7 @@ struct Stage {
 
   /// Once the values have changed, before anything is computed with them: rounds what products read
   /// of them.
-  void round_weights() const;
+  void round_weights();
   /// Activations of every block, from the slot's tokens or its received input.
   void forward(const Slot& slot) const;
   /// After forward, on the last stage: the head's losses only.
@@ -89,7 +90,8 @@ struct Stage {
   std::int64_t sequences;
   Precision precision;
   std::vector<Slot> slots;
-  Head head;  ///< laid out where the stage has it
+  Head head;      ///< laid out where the stage has it
+  Replay replay;  ///< of what the stage computes; slots are numbers of its passages
   EndTensors<const float> p;
   EndTensors<float> g;
   const FeedbackMatrix* feedback = nullptr;

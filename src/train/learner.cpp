@@ -1,5 +1,6 @@
 #include "train/learner.hpp"
 
+#include <bit>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -56,22 +57,26 @@ void GradientTaker::begin_evaluation() {
 }
 
 void GradientTaker::forward(std::int64_t at, float scale) {
-  stage_.forward(slot(at));
-  if (!stage_.range.has_head) return;
-  learn_head(stage_, slot(at), scale);
-  add_sum(on_, loss_sum_.data, stage_.head.losses);
+  stage_.replay({"forward", {at, std::bit_cast<std::int32_t>(scale)}}, [&] {
+    stage_.forward(slot(at));
+    if (!stage_.range.has_head) return;
+    learn_head(stage_, slot(at), scale);
+    add_sum(on_, loss_sum_.data, stage_.head.losses);
+  });
 }
 
 void GradientTaker::backward(std::int64_t at, Pass pass,
                              const std::function<void(std::int64_t)>& done) {
-  dfascale::backward(stage_, slot(at), pass, done);
+  dfascale::backward(stage_, at, pass, done);
 }
 
 void GradientTaker::evaluate(std::int64_t at, std::int64_t sequences) {
-  stage_.forward(slot(at));
-  if (!stage_.range.has_head) return;
-  stage_.evaluate(slot(at));
-  add_sum(on_, loss_sum_.data, stage_.head.losses.part(0, sequences * stage_.shape.context));
+  stage_.replay({"evaluation", {at, sequences}}, [&] {
+    stage_.forward(slot(at));
+    if (!stage_.range.has_head) return;
+    stage_.evaluate(slot(at));
+    add_sum(on_, loss_sum_.data, stage_.head.losses.part(0, sequences * stage_.shape.context));
+  });
 }
 
 void GradientTaker::learn(Tokens inputs, Tokens targets, float scale) {

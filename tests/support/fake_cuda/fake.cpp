@@ -85,7 +85,6 @@ float at(const float* data, const FakeLayout& m, std::int32_t side, std::uint64_
 
 const char* cudaGetErrorString(cudaError_t) { return "a fake error"; }
 const char* cudaGetErrorName(cudaError_t) { return "fakeError"; }
-cudaError_t cudaGetLastError() { return cudaSuccess; }
 cudaError_t cudaGetDeviceCount(int* cards) {
   *cards = fake_cuda::cards;
   return fake_cuda::counting;
@@ -108,6 +107,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
   return cudaSuccess;
 }
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
   if (bytes > fake_cuda::memory - fake_cuda::taken) return cudaErrorMemoryAllocation;
   *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   blocks[*memory] = bytes;
@@ -115,6 +115,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* memory) {
+  if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
   if (memory != nullptr) fake_cuda::taken -= blocks.at(memory);
   blocks.erase(memory);
   std::free(memory);
@@ -122,17 +123,22 @@ cudaError_t cudaFree(void* memory) {
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t) {
+  if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
   if (bytes > 0) std::memcpy(to, from, bytes);
   return fake_cuda::copying;
 }
 cudaError_t cudaMemset2DAsync(void* to, std::size_t pitch, int value, std::size_t width,
-                              std::size_t height, cudaStream_t) {
-  for (std::size_t r = 0; r < height; ++r)
-    std::memset(static_cast<char*>(to) + r * pitch, value, width);
-  return cudaSuccess;
+                              std::size_t height, cudaStream_t stream) {
+  return fake_cuda::queue(stream, [=] {
+    for (std::size_t r = 0; r < height; ++r)
+      std::memset(static_cast<char*>(to) + r * pitch, value, width);
+  });
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return fake_cuda::copying; }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  const cudaError_t refused = fake_cuda::refuse_in_capture();
+  return refused != cudaSuccess ? refused : fake_cuda::copying;
+}
+cudaError_t cudaDeviceSynchronize() { return fake_cuda::refuse_in_capture(); }
 
 std::size_t cublasLtGetVersion() { return 120401; }
 const char* cublasLtGetStatusString(cublasStatus_t) { return "a fake failure"; }
@@ -214,7 +220,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t,
                               const cublasLtMatmulAlgo_t* algorithm, void* workspace,
-                              std::size_t workspace_bytes, cudaStream_t) {
+                              std::size_t workspace_bytes, cudaStream_t stream) {
+  if (fake_cuda::is_capturing()) {  // what pointers show now is kept, but for the matrices
+    const auto later = [=, operation = *operation, a_layout = *a_layout, b_layout = *b_layout,
+                        c_layout = *c_layout, alpha = *static_cast<const float*>(alpha),
+                        beta = *static_cast<const float*>(beta), algorithm = *algorithm]() mutable {
+      cublasLtMatmul(nullptr, &operation, &alpha, a, &a_layout, b, &b_layout, &beta, c, &c_layout,
+                     d, &c_layout, &algorithm, workspace, workspace_bytes, stream);
+    };
+    return fake_cuda::queue(stream, later) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
+                                                          : CUBLAS_STATUS_EXECUTION_FAILED;
+  }
   ++fake_cuda::products;
   Choice chosen{}, wanted = choice_for(*operation, *a_layout, *b_layout, *c_layout);
   std::memcpy(&chosen, algorithm, sizeof chosen);
