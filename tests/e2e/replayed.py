@@ -52,6 +52,16 @@ class Runs:
                          f"{what}: the same parameters and moments")
 
 
+def refused(program, checks, work):
+    """CUDA refuses graphs: the run says what it was about and ends; without graphs it goes on."""
+    for graphs, wanted in (("true", 6), ("false", 0)):
+        code, said, _ = program.run(["train", "deck.toml", "--set", "run.name=refused", "--set", f"run.graphs={graphs}"], work,
+                                    variables={"FAKE_CUDA_REFUSES_GRAPHS": "1"})
+        told = all(words in said for words in ("the CUDA graph of ", "cudaGraphInstantiate failed", "run.graphs = false"))
+        fine = code == wanted and told == (wanted != 0)
+        checks.that(fine, f"graphs refused, run.graphs = {graphs}{'' if fine else f': {code}: {said}'}")
+
+
 def main():
     program, checks = Program(sys.argv[4], sys.argv[3]), Checks()
     source = pathlib.Path(sys.argv[2]).resolve()
@@ -74,6 +84,7 @@ def main():
         runs.same_bits("restarted", "half", "bp-f32-launched")
         _, replays = runs.run(["eval", "runs/half", "data"])
         checks.that(replays > 0, "eval replays too")
+        refused(program, checks, work)
     return checks.exit_code()
 
 

@@ -96,6 +96,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
   if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
+  if (std::getenv("FAKE_CUDA_REFUSES_GRAPHS") != nullptr) return cudaErrorMemoryAllocation;
   if (fake_cuda::instantiating != cudaSuccess) return fake_cuda::instantiating;
   *made = new FakeGraphExec{*graph};
   return cudaSuccess;
