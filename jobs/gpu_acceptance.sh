@@ -8,8 +8,8 @@ usage: jobs/gpu_acceptance.sh [--out FILE] [--build DIR] [--no-build] [--quick]
 
 Builds the preset cuda for the GPUs that are there, runs the tests on them (those of several ranks as far as each rank
 has a GPU of its own), compares gradients and optimiser steps with all golden files, looks for wrong memory accesses and
-races with compute-sanitizer, and times steps of the paper's ladder by every rule. All parts run even if one fails; the exit
-code is 0 only if none did, 6 without a GPU.
+races with compute-sanitizer, and times steps of the paper's ladder by every rule, those of small models with and without
+CUDA graphs. All parts run even if one fails; the exit code is 0 only if none did, 6 without a GPU.
   --out FILE   the report (default: results/gpu_acceptance.md); whole outputs lie beside it in FILE.logs/
   --build DIR  another build folder than build/cuda
   --no-build   test what is built
@@ -95,6 +95,8 @@ for golden in tests/golden/*.h5; do
   part "verify $(basename "$golden" .h5)" "$program" verify "$golden"
 done
 
+part "graphs" mpirun -n $((gpus > 1 ? 2 : 1)) "$build/bin/test_replay"
+
 if command -v compute-sanitizer >/dev/null; then
   tests=(attention)
   [[ $quick == yes ]] || tests=(activation adam attention embed gemm loss norm reduce residual)
@@ -111,6 +113,13 @@ decks=(57m 100m 180m 310m 509m)
 for deck in "${decks[@]}"; do
   part "bench $deck" bench "$deck" 1 --rule all --json "$logs/bench_$deck.json" \
     --set optim.batch_sequences=16 --set parallel.micro_batches=1
+done
+# Where launches cost most: little work in each.
+for deck in tiny 57m; do
+  for graphs in true false; do
+    part "bench $deck, graphs $graphs" bench "$deck" 1 --rule all --json "$logs/${deck}_graphs_$graphs.json" \
+      --set run.graphs=$graphs --set optim.batch_sequences=2 --set parallel.micro_batches=1
+  done
 done
 if ((gpus > 1)); then
   for schedule in 1f1b unlocked; do

@@ -14,8 +14,10 @@ namespace dfascale {
 
 /// Handed to every kernel as its first argument.
 struct Device {
-  void* stream = nullptr;  ///< cudaStream_t on a GPU build
+  void* stream = nullptr;   ///< cudaStream_t on a GPU build
+  bool has_graphs = false;  ///< what is queued on the stream can be recorded (kernels/replay.hpp)
 };
+inline Device without_graphs(const Device& device) { return {device.stream, false}; }
 
 /// Starts what kernels need, on this rank's card or threads, and stops it.  Made after MPI is
 /// started, destroyed before MPI ends; all device memory is freed before.  Kernels and products run
@@ -28,6 +30,10 @@ class DeviceScope {
   ~DeviceScope();
   DeviceScope(const DeviceScope&) = delete;
   DeviceScope& operator=(const DeviceScope&) = delete;
+
+  /// On a GPU build with a stream of its own, since CUDA's default stream cannot be recorded; good
+  /// while the scope lives.
+  Device device() const;
 
  private:
   struct State;

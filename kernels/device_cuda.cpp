@@ -5,10 +5,6 @@
 
 namespace dfascale {
 
-struct DeviceScope::State {
-  launch::Runtime runtime;
-};
-
 namespace {
 
 /// 0 where there is no driver.
@@ -31,6 +27,13 @@ int choose_card(int local_rank) {
   return card;
 }
 
+/// Waits for nothing that others queue: CUDA's default stream has no part in it.
+cudaStream_t new_stream() {
+  cudaStream_t stream = nullptr;
+  expect_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+  return stream;
+}
+
 cudaStream_t stream_of(const Device& on) { return static_cast<cudaStream_t>(on.stream); }
 
 double gibibytes(std::size_t bytes) { return static_cast<double>(bytes) * 0x1p-30; }
@@ -47,9 +50,17 @@ Memory memory_of_card() {
 
 }  // namespace
 
-DeviceScope::DeviceScope(int local_rank)
-    : state_(new State{launch::Runtime(1, choose_card(local_rank))}) {}
+struct DeviceScope::State {
+  explicit State(int card) : runtime(1, card), stream(new_stream()) {}
+  ~State() { cudaStreamDestroy(stream); }
+  launch::Runtime runtime;
+  cudaStream_t stream;
+};
+
+DeviceScope::DeviceScope(int local_rank) : state_(new State(choose_card(local_rank))) {}
 DeviceScope::~DeviceScope() = default;
+
+Device DeviceScope::device() const { return {state_->stream, launch::can_be_recorded()}; }
 
 std::string backend_name() {
   if (count_cards() == 0) return "no GPU here, " + launch::runtime_name();

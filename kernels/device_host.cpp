@@ -32,6 +32,8 @@ int threads_per_rank() {
 DeviceScope::DeviceScope(int) : state_(new State{launch::Runtime(threads_per_rank(), 0)}) {}
 DeviceScope::~DeviceScope() = default;
 
+Device DeviceScope::device() const { return {}; }
+
 std::string backend_name() { return "host, " + launch::runtime_name(); }
 
 bool device_memory_is_host() { return true; }

@@ -56,8 +56,13 @@ class Gemm {
   /// Called after every product, so that something else can be moved on while this rank computes;
   /// nullptr ends it.
   void call_between(void (*pulse)()) { pulse_ = pulse; }
+  void (*called_between() const)() { return pulse_; }
+  void pulse() const {
+    if (pulse_ != nullptr) pulse_();
+  }
   /// Every product is timed by this profile, until nullptr ends it.
   void watch(Profile* profile) { profile_ = profile; }
+  bool is_watched() const { return profile_ != nullptr; }
 
   /// "oneDNN 2.6.3 (1 thread)", "cuBLASLt 13.1.0"
   static std::string library();

@@ -29,16 +29,6 @@ void expect(cublasStatus_t status, const Product& p) {
        describe(p));
 }
 
-/// Closes one of the library's objects.
-template <auto destroy>
-struct Closer {
-  template <class T>
-  void operator()(T* object) const {
-    destroy(object);
-  }
-};
-template <class T, auto destroy>
-using Owned = std::unique_ptr<std::remove_pointer_t<T>, Closer<destroy>>;
 using Handle = Owned<cublasLtHandle_t, cublasLtDestroy>;
 using Operation = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using Layout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;

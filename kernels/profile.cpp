@@ -33,7 +33,7 @@ void Gemm::operator()(const Product& product) {
   if (by_ == Products::library) run(product);
   else gemm_reference(product);
   if (profile_ != nullptr) profile_->end_product(product);
-  if (pulse_ != nullptr) pulse_();
+  pulse();
 }
 
 }  // namespace dfascale

@@ -1,9 +1,11 @@
-// The one check of calls to CUDA's runtime.
+// The one check of calls to CUDA's runtime, and the one owner of what its libraries hand out.
 #pragma once
 
 #include <cuda_runtime.h>
 
+#include <memory>
 #include <string>
+#include <type_traits>
 
 #include "base/error.hpp"
 
@@ -19,5 +21,16 @@ inline void expect_cuda(cudaError_t status, const char* what) {
        cudaGetErrorString(status), cudaGetErrorName(status));
 }
 #define CUDA_CHECKED(call) ::dfascale::expect_cuda((call), #call)
+
+/// Closes an object of CUDA or of a library over it.
+template <auto destroy>
+struct Closer {
+  template <class T>
+  void operator()(T* object) const {
+    destroy(object);
+  }
+};
+template <class T, auto destroy>
+using Owned = std::unique_ptr<std::remove_pointer_t<T>, Closer<destroy>>;
 
 }  // namespace dfascale

@@ -29,6 +29,10 @@ struct KernelWatch {
 /// From now on; an empty watch ends it.
 void watch_kernels(KernelWatch watch);
 
+/// Whether a launch leaves nothing behind but the kernel on its stream, so that what is queued can
+/// be recorded and replayed.
+bool can_be_recorded();
+
 /// Waits for all kernels.
 void wait();
 

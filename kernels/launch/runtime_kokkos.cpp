@@ -52,6 +52,9 @@ void watch_kernels(KernelWatch watch) {
   hooks::set_end_parallel_reduce_callback(after);
 }
 
+/// On a GPU each launch makes an instance of the stream, with memory of its own.
+bool can_be_recorded() { return false; }
+
 void wait() { Kokkos::fence(); }
 
 }  // namespace dfascale::launch

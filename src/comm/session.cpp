@@ -38,7 +38,7 @@ std::string own_name() { return fmt::format("rank {}: ", own_rank()); }
 
 Session::Session(Uses uses) {
   log::speak_on_this_rank(comm_.rank() == 0);
-  if (uses == Uses::device) device_scope_.emplace(comm_.local_rank());
+  if (uses == Uses::device) device_ = device_scope_.emplace(comm_.local_rank()).device();
 }
 
 int run_guarded(const std::function<int()>& body) {

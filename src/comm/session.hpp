@@ -21,6 +21,7 @@ class Session {
   /// Throws Error(Exit::device) where the device is missing.
   explicit Session(Uses uses = Uses::device);
   const Comm& comm() const { return comm_; }
+  /// Of a session that uses devices.
   const Device& device() const { return device_; }
 
  private:

@@ -16,15 +16,13 @@ Derivative derivative_of(const Rule& rule, std::int64_t block, std::int64_t laye
   return credit_of(rule, block, layers) == Credit::direct ? rule.derivative : Derivative::exact;
 }
 
-/// One block; `below` is where the gradient at its input goes.
-void learn_block(Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
+/// One block that learns; `below` is where the gradient at its input goes.
+void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   const std::int64_t L = s.shape.layers;
   const auto i = static_cast<std::size_t>(l - s.range.first);
   const Block& block = slot.blocks[i];
   const Mat below = passes_down(s.rule, l, L) ? slot.signals[i] : Mat{};
   const Credit credit = credit_of(s.rule, l, L);
-  if (credit == Credit::none) return;
-  s.offload.before_learning(slot.number, l - s.range.first);
   const bool is_fresh = pass != Pass::weights &&
                         learns_at_once(s.range, static_cast<std::int64_t>(s.slots.size()), l);
   if (!is_fresh) block.recompute(s.on, s.gemm, parts_read(s.rule, s.shape, l, pass));
@@ -73,14 +71,19 @@ void learn_head(Stage& s, const Slot& slot, float scale) {
     s.feedback->apply(s.on, s.gemm, slot.fed_back, s.head.error);
 }
 
-void backward(Stage& s, const Slot& slot, Pass pass,
-              const std::function<void(std::int64_t)>& done) {
-  s.offload.before_learning(slot.number);
+void backward(Stage& s, std::int64_t at, Pass pass, const std::function<void(std::int64_t)>& done) {
+  const Slot& slot = s.slots[static_cast<std::size_t>(at)];
+  s.offload.before_learning(at);
   for (std::int64_t l = s.range.end - 1; l >= s.range.first; --l) {
-    learn_block(s, slot, pass, l);
+    if (trains_block(s.rule, l, s.shape.layers)) {
+      s.offload.before_learning(at, l - s.range.first);
+      s.replay({"backward", {at, l, static_cast<std::int64_t>(pass)}},
+               [&] { learn_block(s, slot, pass, l); });
+    }
     if (done && pass != Pass::input) done(l);
   }
   if (!s.range.has_embedding || pass == Pass::weights) return;
+  // Not a passage: how many tokens differ, another number for each micro-batch, is in its launch.
   if (trains_embedding(s.rule, s.shape.layers))
     s.learn_embedding(slot, s.rule.embedding == EmbeddingCredit::direct
                                 ? slot.fed_back.cols_from(0, s.shape.width)

@@ -39,7 +39,7 @@ void learn_head(Stage& stage, const Slot& slot, float scale);
 /// gradients of the stage's blocks and embedding, and leaves in signals.front() what the chain
 /// passes to the stage below.  Calls `done` with each block whose gradients this pass has
 /// completed, -1 for the embedding.
-void backward(Stage& stage, const Slot& slot, Pass pass,
+void backward(Stage& stage, std::int64_t slot, Pass pass,
               const std::function<void(std::int64_t block)>& done = {});
 
 }  // namespace dfascale

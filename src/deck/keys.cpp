@@ -245,6 +245,7 @@ void run_keys(Table& t) {
   t.whole("validate_points", MEMBER(run.validate_points), 48, from_to(0, 1e6), "points", "Log-spaced steps with validation, besides the first and the last.");
   t.whole("alignment_steps", MEMBER(run.alignment_steps), 0, from_to(0, 1e15), "steps", "Steps between comparisons of the rule's gradient with backpropagation's; 0: never.");
   t.whole("trace", MEMBER(run.trace), 0, from_to(0, 1e6), "steps", "First steps of which every action of every rank goes into trace.json, for chrome://tracing; 0: none.");
+  t.flag("graphs", MEMBER(run.graphs), true, "On GPUs, record what a micro-batch and a block compute as CUDA graphs, once, and replay them; false launches every kernel by itself, to find out where a fault arises. Losses are the same.");
   t.seconds("peak_seconds", MEMBER(run.peak_seconds), 1, "How long each way of measuring the peak FLOP/s takes before the first step; 0: not measured, no MFU.");
   t.seconds("walltime", MEMBER(run.walltime), 0, "Time after which the run writes a checkpoint and stops with exit code 75; 0: none.");
   t.bytes("memory", MEMBER(run.memory), 0, "Most memory of a rank, everything that --dry-run lists: blocks compute activations again, rather than keep them, as far as that takes; 0 or empty: everything is kept.");

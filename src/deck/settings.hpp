@@ -61,6 +61,7 @@ struct RunSettings {
   std::int64_t restart_step;  ///< only for Restart::step
   std::string restart_path;   ///< only for Restart::path
   std::int64_t checkpoint_steps, keep, keep_every, compress, validate_points, alignment_steps;
+  bool graphs;              ///< on GPUs, passages of a step are replayed as CUDA graphs
   std::int64_t trace;       ///< steps; 0: none
   double peak_seconds;      ///< 0: not measured
   double walltime;          ///< seconds; 0: none

@@ -29,6 +29,7 @@ class Offload {
   Offload(Arena& arena, const Shape& shape, std::int64_t sequences, Precision precision,
           const Request& request);
 
+  bool is_used() const { return !bytes_.empty(); }
   bool sends(std::int64_t block) const { return turn_of(block) >= 0; }
   /// The arrays that a block sends, and its norms' statistics, in its buffer; the others are those
   /// of `shared`.

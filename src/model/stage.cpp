@@ -52,7 +52,8 @@ Stage::Stage(Arena& arena, const Device& on, Gemm& gemm, const Shape& shape, con
       rule(rule),
       range(layout.range),
       sequences(layout.sequences),
-      precision(layout.precision) {
+      precision(layout.precision),
+      replay(on, gemm) {
   const BlockScratch scratch = range.blocks() > 0
                                    ? BlockScratch::lay_out(arena, shape, sequences, precision)
                                    : BlockScratch{};
@@ -130,6 +131,7 @@ void Stage::lay_out_weights(Arena& arena) {
 
 void Stage::bind(const ParameterTable& of_values, ConstVec values,
                  const ParameterTable& of_gradients, Vec gradients, const FeedbackMatrix& matrix) {
+  replay.forget();
   feedback = &matrix;
   p = ends_of(of_values, shape, Buffer::values, values);
   g = ends_of(of_gradients, shape, Buffer::trained, gradients);
@@ -158,8 +160,11 @@ void Stage::bind(const ParameterTable& of_values, ConstVec values,
   head.projector_gradient = g.projector;
 }
 
-void Stage::round_weights() const {
-  for (const Rounded& weight : weights_) convert(on, weight.rounded, weight.exact);
+void Stage::round_weights() {
+  if (weights_.empty()) return;
+  replay({"rounding"}, [this] {
+    for (const Rounded& weight : weights_) convert(on, weight.rounded, weight.exact);
+  });
 }
 
 void Stage::embed(const Slot& slot) const {

@@ -9,6 +9,7 @@
 
 #include "credit/rule.hpp"
 #include "kernels/gemm.hpp"
+#include "kernels/replay.hpp"
 #include "model/arena.hpp"
 #include "model/block.hpp"
 #include "model/head.hpp"
@@ -83,7 +84,7 @@ struct Stage {
 
   /// Once the values have changed, before anything is computed with them: rounds what products read
   /// of them.
-  void round_weights() const;
+  void round_weights();
   /// Activations of every block, from the slot's tokens or its received input; what blocks send
   /// until they learn goes to the store.
   void forward(const Slot& slot);
@@ -103,7 +104,8 @@ struct Stage {
   Precision precision;
   std::vector<Slot> slots;
   Offload offload;
-  Head head;  ///< laid out where the stage has it
+  Head head;      ///< laid out where the stage has it
+  Replay replay;  ///< of what the stage computes; slots are numbers of its passages
   EndTensors<const float> p;
   EndTensors<float> g;
   const FeedbackMatrix* feedback = nullptr;

@@ -67,8 +67,9 @@ ValidationSet open_sequences(const EvalOptions& options, const Settings& s,
   return {std::move(stream), s.model.context, options.sequences > 0 ? options.sequences : all};
 }
 
-Evaluation evaluate(const Comm& comm, const EvalOptions& options) {
-  TrainedModel model(options.checkpoint, 0);
+Evaluation evaluate(const Session& session, const EvalOptions& options) {
+  const Comm& comm = session.comm();
+  TrainedModel model(session.device(), options.checkpoint, 0);
   const Settings& s = model.settings();
   std::error_code ignored;
   const bool is_folder = fs::is_directory(options.data, ignored);
@@ -116,7 +117,7 @@ void print_json(const Evaluation& e) {
 
 int eval(const EvalOptions& options) {
   const Session session;
-  const Evaluation result = evaluate(session.comm(), options);
+  const Evaluation result = evaluate(session, options);
   if (options.json) print_json(result);
   else print(result);
   return static_cast<int>(Exit::done);

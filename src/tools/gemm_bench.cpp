@@ -151,7 +151,7 @@ void write_json(const std::string& file, const Settings& settings, const Peak& p
 int bench_gemm(const GemmOptions& options) {
   const Session session;
   const Settings settings = read_deck(session.comm(), options.on);
-  const Device device;
+  const Device& device = session.device();
   Gemm gemm(device);
   say_machine();
   warn_if_widened(settings.optim.precision);

@@ -111,7 +111,7 @@ int sample(const SampleOptions& options) {
          session.comm().size());
   if (const std::int64_t bad = first_invalid_utf8(options.prompt); bad >= 0)
     fail(Exit::usage, "--prompt: byte {} is not valid UTF-8", bad);
-  TrainedModel model(options.checkpoint, 1);
+  TrainedModel model(session.device(), options.checkpoint, 1);
   const Tokenizer tokenizer = tokenizer_for(model, options.tokenizer);
   const std::string text = options.prompt + tokenizer.decode(generate(model, tokenizer, options));
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -189,7 +189,8 @@ int bench_step(const StepOptions& options) {
   BenchReport report{};
   report.settings = read_deck(session.comm(), options.on);
   report.ranks = session.comm().size();
-  const Device device;
+  const Device device =
+      report.settings.run.graphs ? session.device() : without_graphs(session.device());
   Gemm gemm(device);
   const auto measure = [&] { return peak_of(device, gemm, report.settings, options.peak_seconds); };
   print_what(report);
@@ -220,7 +221,7 @@ void add_step(CLI::App& bench, Run& run) {
   add_deck_options(*command, options->on);
   command->add_option("--rule", options->rule, "Instead of the deck's rule: a preset, or all")
       ->check(CLI::IsMember(rule_names()));
-  command->add_option("--steps", options->steps, "Timed steps, after one to warm up")
+  command->add_option("--steps", options->steps, "Timed steps, after warming up")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command

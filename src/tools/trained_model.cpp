@@ -50,11 +50,12 @@ bool is_checkpoint(const std::string& where) {
   return std::string_view(start, sizeof start) == "\x89HDF";
 }
 
-TrainedModel::TrainedModel(const std::string& where, std::int64_t sequences)
-    : file_(checkpoint_at(where)) {
+TrainedModel::TrainedModel(const Device& device, const std::string& where, std::int64_t sequences)
+    : device_(device), file_(checkpoint_at(where)) {
   const CheckpointFile file(file_, WriterRanks::all());
   meta_ = file.meta();
   settings_ = parse_deck(meta_.deck, file_, {});
+  if (!settings_.run.graphs) device_ = without_graphs(device);
   if (sequences == 0) sequences = settings_.micro_batch_sequences();
   const Shape shape = shape_of(settings_.model);
   learner_ = make_in<Learner>(arena_, device_, gemm_, shape, rule_for_reading(), settings_.optim,

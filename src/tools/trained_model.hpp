@@ -26,7 +26,7 @@ bool is_checkpoint(const std::string& where);
 class TrainedModel {
  public:
   /// `sequences` at once; 0: as in a micro-batch of the training run.
-  TrainedModel(const std::string& where, std::int64_t sequences);
+  TrainedModel(const Device& device, const std::string& where, std::int64_t sequences);
 
   const std::string& file() const { return file_; }
   const CheckpointMeta& meta() const { return meta_; }

@@ -87,7 +87,7 @@ int verify(const VerifyOptions& options) {
   const ParallelSettings layout = layout_of(options, session.comm().size());
   const Golden golden = read_golden(options.file);
   const Precision precision = *from_word<Precision>(options.precision);
-  const Device device;
+  const Device& device = session.device();
   Gemm gemm(device);
   nlohmann::json json = {
       {"file", options.file}, {"precision", options.precision}, {"layout", options.layout}};

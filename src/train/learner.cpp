@@ -1,5 +1,6 @@
 #include "train/learner.hpp"
 
+#include <bit>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -56,23 +57,34 @@ void GradientTaker::begin_evaluation() {
   stage_.round_weights();
 }
 
+/// Over all blocks: with transfers between them they are not recorded.
+template <class Work>
+void GradientTaker::passage(const Passage& passage, const Work& work) {
+  if (stage_.offload.is_used()) return work();
+  stage_.replay(passage, work);
+}
+
 void GradientTaker::forward(std::int64_t at, float scale) {
-  stage_.forward(slot(at));
-  if (!stage_.range.has_head) return;
-  learn_head(stage_, slot(at), scale);
-  add_sum(on_, loss_sum_.data, stage_.head.losses);
+  passage({"forward", {at, std::bit_cast<std::int32_t>(scale)}}, [&] {
+    stage_.forward(slot(at));
+    if (!stage_.range.has_head) return;
+    learn_head(stage_, slot(at), scale);
+    add_sum(on_, loss_sum_.data, stage_.head.losses);
+  });
 }
 
 void GradientTaker::backward(std::int64_t at, Pass pass,
                              const std::function<void(std::int64_t)>& done) {
-  dfascale::backward(stage_, slot(at), pass, done);
+  dfascale::backward(stage_, at, pass, done);
 }
 
 void GradientTaker::evaluate(std::int64_t at, std::int64_t sequences) {
-  stage_.forward_only(slot(at));
-  if (!stage_.range.has_head) return;
-  stage_.evaluate(slot(at));
-  add_sum(on_, loss_sum_.data, stage_.head.losses.part(0, sequences * stage_.shape.context));
+  passage({"evaluation", {at, sequences}}, [&] {
+    stage_.forward_only(slot(at));
+    if (!stage_.range.has_head) return;
+    stage_.evaluate(slot(at));
+    add_sum(on_, loss_sum_.data, stage_.head.losses.part(0, sequences * stage_.shape.context));
+  });
 }
 
 void GradientTaker::learn(Tokens inputs, Tokens targets, float scale) {

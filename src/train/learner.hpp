@@ -75,6 +75,9 @@ class GradientTaker {
   Slot& slot(std::int64_t i) { return stage_.slots[static_cast<std::size_t>(i)]; }
 
  private:
+  template <class Work>
+  void passage(const Passage& passage, const Work& work);
+
   const Device& on_;
   ParameterTable table_;
   Vec gradients_;

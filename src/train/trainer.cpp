@@ -30,6 +30,7 @@ std::size_t steps_to_decide(const Settings& settings) { return settings.parallel
 Trainer::Trainer(const Session& session, const Settings& settings, const Training& training)
     : comm_(session.comm()),
       settings_(settings),
+      device_(settings.run.graphs ? session.device() : without_graphs(session.device())),
       gemm_(device_),
       corpus_(open_corpus(settings)),
       records_(comm_.rank() == 0 ? Records::Role::writes : Records::Role::silent, settings),

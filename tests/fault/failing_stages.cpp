@@ -37,7 +37,7 @@ void spoil(const LayoutModel& trained) {
 
 int train(const Case& c, const Fault& fault) {
   const Session session;
-  LayoutModel trained(session.comm(), c);
+  LayoutModel trained(session.comm(), session.device(), c);
   for (std::int64_t step = 1;; ++step) {
     const TokenSource good =
         tokens_of(step - 1, trained.training(), trained.model().grid().replica);

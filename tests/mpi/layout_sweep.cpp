@@ -59,9 +59,11 @@ std::vector<Case> cases(std::int64_t ranks) {
 }
 
 /// One row of the table; whether the losses agree.
-bool compare(const Comm& world, const Case& c) {
-  const std::vector<double>& one = losses_of_one_rank(world, c, steps);
-  const std::vector<double> found = Trained(world, c, steps).losses();
+bool compare(const Session& session, const Case& c) {
+  const Comm& world = session.comm();
+  const Device& on = session.device();
+  const std::vector<double>& one = losses_of_one_rank(world, on, c, steps);
+  const std::vector<double> found = Trained(world, on, c, steps).losses();
   const double early = worst_difference(found, one, 0, strict_steps),
                late = worst_difference(found, one, strict_steps, steps);
   const bool agrees = early < strict && late < loose;
@@ -79,7 +81,7 @@ int sweep() {
   const Session session;
   const std::vector<Case> all = cases(session.comm().size());
   std::size_t agreeing = 0;
-  for (const Case& c : all) agreeing += compare(session.comm(), c) ? 1 : 0;
+  for (const Case& c : all) agreeing += compare(session, c) ? 1 : 0;
   if (session.comm().rank() == 0)
     fmt::print("{} rank(s): {} of {} agree with one rank\n", session.comm().size(), agreeing,
                all.size());

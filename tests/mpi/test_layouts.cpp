@@ -13,8 +13,8 @@ constexpr double strict = 1e-5, loose = 1e-4;  // relative, of losses: order of 
 
 void expect_like_one_rank(const Case& c) {
   SCOPED_TRACE(c.name());
-  const std::vector<double>& one = losses_of_one_rank(session->comm(), c, steps);
-  const std::vector<double> found = Trained(session->comm(), c, steps).losses();
+  const std::vector<double>& one = losses_of_one_rank(session->comm(), session->device(), c, steps);
+  const std::vector<double> found = Trained(session->comm(), session->device(), c, steps).losses();
   EXPECT_LT(worst_difference(found, one, 0, strict_steps), strict);
   EXPECT_LT(worst_difference(found, one, strict_steps, steps), loose);
   EXPECT_LT(one.back(), 0.98 * one.front()) << "nothing was learnt";
@@ -27,7 +27,7 @@ struct Outcome {
 };
 
 Outcome train(const Comm& world, const Case& c, std::int64_t number = steps) {
-  const Trained trained(world, c, number);
+  const Trained trained(world, session->device(), c, number);
   Outcome outcome{trained.losses(), {}};
   for (const Learner* learner : trained.learners())
     outcome.parameters.insert(outcome.parameters.end(), learner->values().data,
@@ -79,11 +79,14 @@ TEST(Layouts, HalfPrecisionFollowsOneRank) {
     if (!c.tied) continue;
     c.precision = Precision::bf16;
     SCOPED_TRACE(c.name());
-    const std::vector<double>& one = losses_of_one_rank(session->comm(), c, steps);
-    const std::vector<double> found = Trained(session->comm(), c, steps).losses();
+    const std::vector<double>& one =
+        losses_of_one_rank(session->comm(), session->device(), c, steps);
+    const std::vector<double> found =
+        Trained(session->comm(), session->device(), c, steps).losses();
     EXPECT_LT(worst_difference(found, one, 0, steps), 2e-3);
     c.precision = Precision::f32;
-    const std::vector<double>& exact = losses_of_one_rank(session->comm(), c, steps);
+    const std::vector<double>& exact =
+        losses_of_one_rank(session->comm(), session->device(), c, steps);
     EXPECT_LT(worst_difference(found, exact, 0, steps), 5e-3);
     EXPECT_GT(worst_difference(found, exact, 0, steps), 1e-6) << "nothing was rounded";
   }
@@ -151,7 +154,7 @@ TEST(Layouts, CopiesOfATiedMatrixStayTheSame) {
       Case c{rule,   true, true, default_schedule(preset(rule)), "", dp, world.size() / dp,
              dp - 1, 2,    0};
       SCOPED_TRACE(c.name());
-      const Trained trained(world, c, steps);
+      const Trained trained(world, session->device(), c, steps);
       std::string bits;
       for (const Learner* learner : trained.learners()) {
         const Parameter& p = learner->table().find("token_embedding.weight");

@@ -22,8 +22,8 @@ Case case_on(const std::string& rule, const std::string& schedule, std::int64_t 
 
 void expect_like_one_rank(const Case& c) {
   SCOPED_TRACE(c.name());
-  const std::vector<double>& one = losses_of_one_rank(session->comm(), c, steps);
-  const std::vector<double> found = Trained(session->comm(), c, steps).losses();
+  const std::vector<double>& one = losses_of_one_rank(session->comm(), session->device(), c, steps);
+  const std::vector<double> found = Trained(session->comm(), session->device(), c, steps).losses();
   EXPECT_LT(worst_difference(found, one, 0, steps), allowed);
   // The first and the third step see the same batch.
   EXPECT_GT(std::abs(one.back() / one.front() - 1), 10 * allowed) << "no parameter moved";

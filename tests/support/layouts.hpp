@@ -89,8 +89,8 @@ inline TokenSource tokens_of(std::int64_t step, const Training& t, int replica) 
 /// A case's model at the seed's values, ready to take steps.
 class LayoutModel {
  public:
-  LayoutModel(const Comm& world, const Case& c)
-      : training_(training_of(c)), model_(world, on_, gemm_, training_) {
+  LayoutModel(const Comm& world, const Device& on, const Case& c)
+      : on_(on), training_(training_of(c)), model_(world, on_, gemm_, training_) {
     model_.draw_feedback(layout_seed);
     model_.reset_moments();
     model_.initialise_parameters(layout_seed, layout_init_std);
@@ -119,7 +119,8 @@ class LayoutModel {
 /// A case's model, trained from the seed.
 class Trained {
  public:
-  Trained(const Comm& world, const Case& c, std::int64_t steps) : model_(world, c) {
+  Trained(const Comm& world, const Device& on, const Case& c, std::int64_t steps)
+      : model_(world, on, c) {
     for (std::int64_t step = 1; step <= steps; ++step) {
       model_.step(step);
       losses_.push_back(model_.model().loss_sum());
@@ -141,8 +142,8 @@ class Trained {
 };
 
 /// What one rank by itself gets: rank 0 finds out and tells the others.
-inline const std::vector<double>& losses_of_one_rank(const Comm& world, const Case& like,
-                                                     std::int64_t steps) {
+inline const std::vector<double>& losses_of_one_rank(const Comm& world, const Device& on,
+                                                     const Case& like, std::int64_t steps) {
   static std::map<std::string, std::vector<double>> known;
   const std::string key =
       fmt::format("{} {} {} {} {} {} {}", like.rule, like.tied, like.clips_blocks, like.layers,
@@ -156,7 +157,7 @@ inline const std::vector<double>& losses_of_one_rank(const Comm& world, const Ca
     one.split = "";
     one.dp = one.pp = one.micro_batches = 1;
     one.zero = one.in_flight = 0;
-    losses = Trained(part, one, steps).losses();
+    losses = Trained(part, on, one, steps).losses();
   }
   world.barrier();
   world.broadcast(losses.data(), static_cast<std::int64_t>(losses.size() * sizeof(double)));

@@ -3,31 +3,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
-#include <functional>
 #include <map>
 #include <utility>
 
 #include "control.hpp"
 
 struct FakeHandle {};
-/// What is queued on a stream beside the device's own is done as late as can be: when somebody
-/// waits for it.
-struct FakeStream {
-  std::deque<std::function<void()>> queue;
-  bool has_waited = false;  ///< for anything, since its last copy
-
-  void drain() {
-    while (!queue.empty()) {
-      const std::function<void()> next = std::move(queue.front());
-      queue.pop_front();
-      next();
-    }
-  }
-};
-struct FakeEvent {
-  FakeStream* stream = nullptr;
-};
 struct FakeOperation {
   cublasComputeType_t sums;
   std::int32_t first = CUBLAS_OP_N, second = CUBLAS_OP_N;
@@ -46,6 +27,14 @@ struct FakePreference {
 namespace {
 
 std::map<void*, std::size_t> blocks;
+std::map<const char*, std::size_t> pinned_blocks;
+
+/// Memory of the host that CUDA copies from and to without waiting.
+bool is_pinned(const void* memory) {
+  const auto* const at = static_cast<const char*>(memory);
+  auto next = pinned_blocks.upper_bound(at);
+  return next != pinned_blocks.begin() && at < (--next)->first + next->second;
+}
 
 /// What an algorithm knows of the product that it was chosen for.
 struct Choice {
@@ -105,7 +94,6 @@ float at(const float* data, const FakeLayout& m, std::int32_t side, std::uint64_
 
 const char* cudaGetErrorString(cudaError_t) { return "a fake error"; }
 const char* cudaGetErrorName(cudaError_t) { return "fakeError"; }
-cudaError_t cudaGetLastError() { return cudaSuccess; }
 cudaError_t cudaGetDeviceCount(int* cards) {
   *cards = fake_cuda::cards;
   return fake_cuda::counting;
@@ -128,6 +116,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* all) {
   return cudaSuccess;
 }
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
   if (bytes > fake_cuda::memory - fake_cuda::taken) return cudaErrorMemoryAllocation;
   *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   blocks[*memory] = bytes;
@@ -135,6 +124,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* memory) {
+  if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
   if (memory != nullptr) fake_cuda::taken -= blocks.at(memory);
   blocks.erase(memory);
   std::free(memory);
@@ -142,58 +132,36 @@ cudaError_t cudaFree(void* memory) {
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
+  if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
   const auto copy = [=] {
     if (bytes > 0) std::memcpy(to, from, bytes);
   };
-  if (stream == nullptr) copy();
-  else stream->queue.push_back(copy);
-  if (stream != nullptr && !std::exchange(stream->has_waited, false)) ++fake_cuda::unordered;
+  if (is_pinned(to) || is_pinned(from)) fake_cuda::queue_late(stream, copy);
+  else copy();
   return fake_cuda::copying;
 }
 cudaError_t cudaMemset2DAsync(void* to, std::size_t pitch, int value, std::size_t width,
-                              std::size_t height, cudaStream_t) {
-  for (std::size_t r = 0; r < height; ++r)
-    std::memset(static_cast<char*>(to) + r * pitch, value, width);
-  return cudaSuccess;
+                              std::size_t height, cudaStream_t stream) {
+  return fake_cuda::queue(stream, [=] {
+    for (std::size_t r = 0; r < height; ++r)
+      std::memset(static_cast<char*>(to) + r * pitch, value, width);
+  });
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (stream != nullptr) stream->drain();
+  if (const cudaError_t refused = fake_cuda::refuse_in_capture()) return refused;
+  fake_cuda::drain(stream);
   return fake_cuda::copying;
 }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() { return fake_cuda::refuse_in_capture(); }
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
   if (bytes > fake_cuda::pinned) return cudaErrorMemoryAllocation;
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  pinned_blocks[static_cast<char*>(*memory)] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* memory) {
+  pinned_blocks.erase(static_cast<char*>(memory));
   std::free(memory);
-  return cudaSuccess;
-}
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = new FakeStream;
-  return cudaSuccess;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  delete stream;
-  return cudaSuccess;
-}
-/// The device's own stream does at once what waits for others.
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  if (stream != nullptr) stream->has_waited = event->stream == nullptr;
-  else if (event->stream != nullptr) event->stream->drain();
-  return fake_cuda::copying;
-}
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = new FakeEvent;
-  return cudaSuccess;
-}
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete event;
-  return cudaSuccess;
-}
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  event->stream = stream;
   return cudaSuccess;
 }
 
@@ -277,7 +245,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t,
                               const cublasLtMatmulAlgo_t* algorithm, void* workspace,
-                              std::size_t workspace_bytes, cudaStream_t) {
+                              std::size_t workspace_bytes, cudaStream_t stream) {
+  if (fake_cuda::is_capturing()) {  // what pointers show now is kept, but for the matrices
+    const auto later = [=, operation = *operation, a_layout = *a_layout, b_layout = *b_layout,
+                        c_layout = *c_layout, alpha = *static_cast<const float*>(alpha),
+                        beta = *static_cast<const float*>(beta), algorithm = *algorithm]() mutable {
+      cublasLtMatmul(nullptr, &operation, &alpha, a, &a_layout, b, &b_layout, &beta, c, &c_layout,
+                     d, &c_layout, &algorithm, workspace, workspace_bytes, stream);
+    };
+    return fake_cuda::queue(stream, later) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
+                                                          : CUBLAS_STATUS_EXECUTION_FAILED;
+  }
   ++fake_cuda::products;
   Choice chosen{}, wanted = choice_for(*operation, *a_layout, *b_layout, *c_layout);
   std::memcpy(&chosen, algorithm, sizeof chosen);
