@@ -40,7 +40,10 @@ def short_name(demangled):
         number = f" {place[0]}" if place and place[0] != "1" else ""
         return f"{', '.join([name, *types])}{number} ({text[1]})"
     tiles = re.search(r"(\w+)<dfascale::flash::Tiles<(\d+)", demangled)
-    return f"{tiles[1]}, heads up to {tiles[2]}" if tiles else demangled
+    if not tiles:
+        return demangled
+    stored = ", bf16" if "dfascale::Bf16" in demangled else ""
+    return f"{tiles[1]}, heads up to {tiles[2]}{stored}"
 
 
 def kernels(build):
