@@ -15,7 +15,7 @@ enum cudaError_t {
   cudaErrorIllegalAddress = 700
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
-enum cudaDataType { CUDA_R_32F = 0 };
+enum cudaDataType { CUDA_R_32F = 0, CUDA_R_16BF = 14 };
 
 using cudaStream_t = struct FakeStream*;
 struct cudaDeviceProp {
