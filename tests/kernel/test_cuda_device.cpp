@@ -1,14 +1,21 @@
 // What the GPU build does around its kernels: cards, memory, errors, and how products reach
 // cuBLASLt.  Over fakes of CUDA and cuBLASLt (tests/support/fake_cuda) that this program is linked
 // with; test_gemm.cpp, linked with it too, compares the products themselves.
+#include "base/clock.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/gemm_columns.hpp"
+#include "kernels/profile.hpp"
 #include "kernels/residual.hpp"
 #include "tests/kernel/arrays.hpp"
 #include "tests/support/errors.hpp"
 #include "tests/support/fake_cuda/control.hpp"
 
 namespace dfascale {
+
+namespace launch {  // of kernels/launch/cuda.hpp, which is for nvcc
+void begin_launch(const char* name);
+void end_launch(const char* name);
+}  // namespace launch
 
 /// The kernels that products use: nvcc's in a GPU build.
 void add(const Device&, Stored y, ConstStored a, ConstMat b) {
@@ -22,9 +29,11 @@ void add(const Device&, Stored y, ConstStored a, ConstMat b) {
 
 /// Of a bias, to bf16.
 void convert(const Device&, Stored y, ConstStored a, float factor) {
+  launch::begin_launch("convert");
   const Matrix<Bf16> to = y.as<Bf16>();
   const ConstMat from = a.as<const float>();
   for (std::int64_t c = 0; c < y.cols; ++c) to(0, c) = factor * from(0, c);
+  launch::end_launch("convert");
 }
 
 namespace test {
@@ -185,6 +194,23 @@ TEST_F(Card, TheBiasOfAHalfResultIsRoundedBeforeItIsAdded) {
       }
     }
   }
+}
+
+// Rounding it is a kernel of its own: a profile must not count its time for the product as well.
+TEST_F(Card, TheTimeOfRoundingABiasIsCountedOnce) {
+  Gemm gemm(on);
+  const std::int64_t n = std::int64_t{1} << 19;
+  const HalfGrid a(oracle::Dense(1, 1), 0), b(oracle::Dense(1, n), 0), c(oracle::Dense(1, n), 0);
+  const Array<float> bias(std::vector<float>(static_cast<std::size_t>(n)));
+  const Product product{.c = c.mat(), .a = a.view(), .b = b.view(), .bias = bias.view()};
+  gemm(product);  // opens the library
+  const Profile profile(on, gemm, [](const Product&) { return "product"; });
+  const double start = seconds_now();
+  gemm(product);
+  const double all = seconds_now() - start;
+  EXPECT_EQ(profile.entries().at("convert").calls, 1);
+  EXPECT_EQ(profile.entries().at("product").calls, 1);
+  EXPECT_LE(profile.entries().at("convert").seconds + profile.entries().at("product").seconds, all);
 }
 
 // A float result takes it as it is.
