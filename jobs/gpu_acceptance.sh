@@ -8,12 +8,13 @@ usage: jobs/gpu_acceptance.sh [--out FILE] [--build DIR] [--no-build] [--quick]
 
 Builds the preset cuda for the GPUs that are there, runs the tests on them (those of several ranks as far as each rank
 has a GPU of its own), compares gradients and optimiser steps with all golden files, looks for wrong memory accesses and
-races with compute-sanitizer, and times steps of the paper's ladder by every rule, those of small models with and without
-CUDA graphs. All parts run even if one fails; the exit code is 0 only if none did, 6 without a GPU.
+races with compute-sanitizer, and times kernels beside their limits, steps of the paper's ladder by every rule, and those of
+small models with and without CUDA graphs. Golden files, kernels and steps in f32 and in bf16.
+All parts run even if one fails; the exit code is 0 only if none did, 6 without a GPU.
   --out FILE   the report (default: results/gpu_acceptance.md); whole outputs lie beside it in FILE.logs/
   --build DIR  another build folder than build/cuda
   --no-build   test what is built
-  --quick      one size of model, and compute-sanitizer on attention alone
+  --quick      one size of model, and compute-sanitizer on attention and on what is stored in bf16 alone
 TEXT
 }
 
@@ -40,6 +41,7 @@ logs=$out.logs
 rm -rf "$logs" && mkdir -p "$logs" || exit 2
 program=$build/bin/dfascale
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+precisions=(f32 bf16)
 table="" failed=0
 
 note() {  # note NAME RESULT SECONDS REMARK
@@ -82,24 +84,27 @@ sanitize() {  # sanitize TOOL TEST
   compute-sanitizer --tool "$1" --error-exitcode 9 "$build/bin/test_kernel_$2"
 }
 
-# bench DECK RANKS OPTION...: figures also as JSON
+# bench NAME DECK PRECISION RANKS OPTION...: figures also as JSON
 bench() {
-  local deck=$1 ranks=$2
-  shift 2
-  mpirun -n "$ranks" "$program" bench step "inputs/$deck.toml" --set model.vocab=51200 "$@"
+  local name=$1 deck=$2 precision=$3 ranks=$4
+  shift 4
+  mpirun -n "$ranks" "$program" bench step "inputs/$deck.toml" --json "$logs/${name}_$precision.json" \
+    --set model.vocab=51200 --set optim.precision="$precision" "$@"
 }
 
 [[ $do_build == no ]] || part "build" build_all || { echo "gpu_acceptance.sh: see $logs/build.txt" >&2; exit 1; }
 part "tests" run_tests
-for golden in tests/golden/*.h5; do
-  part "verify $(basename "$golden" .h5)" "$program" verify "$golden"
+for precision in "${precisions[@]}"; do
+  for golden in tests/golden/*.h5; do
+    part "verify $(basename "$golden" .h5), $precision" "$program" verify "$golden" --precision "$precision"
+  done
 done
 
 part "graphs" mpirun -n $((gpus > 1 ? 2 : 1)) "$build/bin/test_replay"
 
 if command -v compute-sanitizer >/dev/null; then
-  tests=(attention)
-  [[ $quick == yes ]] || tests=(activation adam attention embed gemm loss norm reduce residual)
+  tests=(attention real)
+  [[ $quick == yes ]] || tests=(activation adam attention embed gemm loss norm real reduce residual)
   for name in "${tests[@]}"; do
     part "memcheck $name" sanitize memcheck "$name"
     part "racecheck $name" sanitize racecheck "$name"
@@ -110,24 +115,28 @@ fi
 
 decks=(57m 100m 180m 310m 509m)
 [[ $quick == no ]] || decks=(57m)
-for deck in "${decks[@]}"; do
-  part "bench $deck" bench "$deck" 1 --rule all --json "$logs/bench_$deck.json" \
+for precision in "${precisions[@]}"; do
+  part "kernels 57m, $precision" "$program" bench kernels inputs/57m.toml --set optim.precision="$precision" \
     --set optim.batch_sequences=16 --set parallel.micro_batches=1
-done
-# Where launches cost most: little work in each.
-for deck in tiny 57m; do
-  for graphs in true false; do
-    part "bench $deck, graphs $graphs" bench "$deck" 1 --rule all --json "$logs/${deck}_graphs_$graphs.json" \
-      --set run.graphs=$graphs --set optim.batch_sequences=2 --set parallel.micro_batches=1
+  for deck in "${decks[@]}"; do
+    part "bench $deck, $precision" bench "bench_$deck" "$deck" "$precision" 1 --rule all \
+      --set optim.batch_sequences=16 --set parallel.micro_batches=1
   done
-done
-if ((gpus > 1)); then
+  # Where launches cost most: little work in each.
+  for deck in tiny 57m; do
+    for graphs in true false; do
+      part "bench $deck, graphs $graphs, $precision" bench "${deck}_graphs_$graphs" "$deck" "$precision" 1 --rule all \
+        --set run.graphs=$graphs --set optim.batch_sequences=2 --set parallel.micro_batches=1
+    done
+  done
+  ((gpus > 1)) || continue
   for schedule in 1f1b unlocked; do
-    part "bench 57m, $schedule" bench 57m "$gpus" --rule dfa --json "$logs/schedule_$schedule.json" \
+    part "bench 57m, $schedule, $precision" bench "schedule_$schedule" 57m "$precision" "$gpus" --rule dfa \
       --set parallel.pp="$gpus" --set parallel.schedule=$schedule --set optim.clip=block \
       --set optim.batch_sequences=$((8 * gpus)) --set parallel.micro_batches=$((2 * gpus))
   done
-else
+done
+if ((gpus == 1)); then
   note "1F1B against unlocked" skipped 0 "needs two GPUs"
 fi
 
@@ -137,16 +146,18 @@ speed_rows() {
 import json, sys
 for path in sys.argv[1:]:
     report = json.load(open(path))
+    precision, peak = report["precision"], report["peak_flops"]["per_rank"]
+    name = path.rsplit("/", 1)[-1].removesuffix(f"_{precision}.json")
     for rule in report["rules"]:
-        print(f"| {path.rsplit('/', 1)[-1].removesuffix('.json')} | {rule['rule']} | {rule['median_seconds']:.4f} | "
-              f"{rule['tokens_per_second']:.0f} | {100 * rule['mfu']:.1f} % |")
+        print(f"| {name} | {precision} | {rule['rule']} | {rule['median_seconds']:.4f} | {rule['tokens_per_second']:.0f} | "
+              f"{100 * rule['mfu']:.1f} % | {peak / 1e12:.1f} |")
 PYTHON
 }
 
 {
   echo "# GPU acceptance"
   echo
-  echo "$(date -u +%Y-%m-%dT%H:%MZ), $(uname -n), revision $(git describe --always --dirty 2>/dev/null || echo unknown). Precision: float32."
+  echo "$(date -u +%Y-%m-%dT%H:%MZ), $(uname -n), revision $(git describe --always --dirty 2>/dev/null || echo unknown)."
   echo
   nvidia-smi --query-gpu=index,name,driver_version,memory.total --format=csv,noheader | sed 's/^/- GPU /'
   "$program" --version | sed 's/^/- /'
@@ -155,10 +166,10 @@ PYTHON
   echo "|---|---|---|---|"
   printf '%s' "$table"
   echo
-  echo "Times of a step and MFU against the best matrix product measured; parts of a step are in the logs."
+  echo "Times of a step and MFU against the best matrix product of that precision measured beside it; parts of a step are in the logs."
   echo
-  echo "| bench | rule | seconds a step | tokens/s | MFU |"
-  echo "|---|---|---|---|---|"
+  echo "| bench | precision | rule | seconds a step | tokens/s | MFU | best product, TFLOP/s a GPU |"
+  echo "|---|---|---|---|---|---|---|"
   speed_rows
 } >"$out"
 echo "report: $out"

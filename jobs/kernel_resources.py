@@ -30,7 +30,7 @@ def ptxas_lines(build):
 
 def short_name(demangled):
     """'adamw (rows)' of a launched text, 'norm forward, bf16 (rows)' of one for several types of numbers,
-    'attention_keys, heads up to 64' of a hand-tuned one."""
+    'attention_keys, bf16, heads up to 64' of a hand-tuned one."""
     text = re.search(r"launch::(\w+)_kernel<(.*)", demangled)
     if text:
         function = re.search(r"dfascale::(?:(\w+)::)?(\w+)(?:<([^()]*)>)?\(dfascale::Device", text[2])
@@ -40,7 +40,10 @@ def short_name(demangled):
         number = f" {place[0]}" if place and place[0] != "1" else ""
         return f"{', '.join([name, *types])}{number} ({text[1]})"
     tiles = re.search(r"(\w+)<dfascale::flash::Tiles<(\d+)", demangled)
-    return f"{tiles[1]}, heads up to {tiles[2]}" if tiles else demangled
+    if not tiles:
+        return demangled
+    stored = "bf16" if "dfascale::Bf16" in demangled else "float"
+    return f"{tiles[1]}, {stored}, heads up to {tiles[2]}"
 
 
 def kernels(build):

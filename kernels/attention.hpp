@@ -18,7 +18,7 @@ struct AttentionShape {
 std::int64_t attention_scratch(const AttentionShape& shape, Precision precision);
 
 /// out (B*T, D) = softmax(q k^T / sqrt(D/H), causal) v; overwritten.  out and qkv have one
-/// precision, which is also that of probabilities in products; scores and sums are float.
+/// precision, on hosts also that of probabilities in products; scores and sums are float.
 void attention_forward(const Device& on, Gemm& gemm, Stored out, ConstStored qkv,
                        const AttentionShape& shape, Vec scratch);
 

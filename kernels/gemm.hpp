@@ -20,7 +20,7 @@ enum class Side { plain, turned };
 /// C = alpha * op(A) op(B) + beta * C [+ bias on every row], all row-major, any stride >= cols.
 /// op(A) is (C.rows x k), op(B) is (k x C.cols); bias has C.cols elements or none.  beta is 0 or 1.
 /// A and B have one precision; sums run in float and are rounded once, to how C is stored: C is
-/// float where A and B are, else either.
+/// float where A and B are, else either.  On GPUs the bias of a bf16 C is rounded to bf16 first.
 struct Product {
   Stored c;
   ConstStored a;
@@ -32,10 +32,9 @@ struct Product {
   ConstVec bias = {};
 };
 
-/// What there is for products of a precision: instructions; none, or slower than float's, so that
-/// operands are widened to float (the same roundings, less memory than float, but no speed); or
-/// nothing yet.
-enum class Support { native, widened, none };
+/// What there is for products of a precision: instructions; or none, or slower than float's, so that
+/// operands are widened to float (the same roundings, less memory than float, but no speed).
+enum class Support { native, widened };
 
 /// Who computes: the library, or the loop that tests compare it with.
 enum class Products { library, reference };

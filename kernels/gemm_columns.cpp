@@ -4,13 +4,14 @@ namespace dfascale {
 namespace {
 
 /// A row of the matrix is a column there.
-Columns view(const ConstMat& m, Side side) { return {m.data, m.cols, m.rows, m.stride, side}; }
+Columns view(const ConstStored& m, Side side) {
+  return {m.data, m.cols, m.rows, m.stride, m.precision, side};
+}
 
 }  // namespace
 
 ColumnProduct by_columns(const Product& p, std::int64_t depth) {
-  return {view(p.b.as<const float>(), p.b_side), view(p.a.as<const float>(), p.a_side),
-          view(p.c.as<float>(), Side::plain), depth};
+  return {view(p.b, p.b_side), view(p.a, p.a_side), view(p.c, Side::plain), depth, p.bias.data};
 }
 
 std::int64_t alignment_of(const void* address) {

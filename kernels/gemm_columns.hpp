@@ -6,10 +6,11 @@
 
 namespace dfascale {
 
-/// Element (r, c) lies at data + r + c * stride; turned before it is multiplied, or not.
+/// Element (r, c) is number r + c * stride from data on; turned before it is multiplied, or not.
 struct Columns {
-  const float* data;
+  const void* data;
   std::int64_t rows, cols, stride;
+  Precision precision;
   Side side;
 };
 
@@ -20,6 +21,7 @@ struct ColumnProduct {
   Columns second;      ///< A; op(second) is k x m
   Columns result;      ///< C
   std::int64_t depth;  ///< k
+  const void* bias;    ///< null without one
 };
 
 /// `depth` as checked_depth says.

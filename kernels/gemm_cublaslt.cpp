@@ -1,11 +1,13 @@
 // Matrix products by cuBLASLt on this rank's GPU, in the order of the device's stream.
 //
-// Sums of f32 products run in f32 (no TF32).  The library is asked once for each kind of product
-// which algorithm it would take, and only for algorithms whose sums have a fixed order, so that a
-// run repeats its arithmetic.  A bias is added in the epilogue.  The library's other epilogues do
-// not fit what is asked for here: that of ReLU keeps a mask where rules with another derivative
-// need the pre-activation, and those of bias gradients overwrite what steps of several
-// micro-batches add up.  AMD: hipBLASLt has this interface under its own names.
+// Sums run in f32, of f32 operands (no TF32) and of bf16 ones.  The library is asked once for each
+// kind of product which algorithm it would take, and only for algorithms whose sums have a fixed
+// order, so that a run repeats its arithmetic.  A bias is added in the epilogue; the library wants
+// it in the result's type, so that of a bf16 result is rounded first (docs/numerics.md).  The
+// library's other epilogues do not fit what is asked for here: that of ReLU keeps a mask where
+// rules with another derivative need the pre-activation, and those of bias gradients overwrite
+// what steps of several micro-batches add up.  AMD: hipBLASLt has this interface under its own
+// names.
 #include <cublasLt.h>
 
 #include <array>
@@ -23,6 +25,10 @@ namespace {
 /// What NVIDIA recommends for Hopper; older cards take less of it.
 constexpr std::size_t workspace_size = std::size_t{32} << 20;
 
+/// Elements that a bias in bf16 may have: room for it follows the workspace.
+constexpr std::int64_t longest_bias = std::int64_t{1} << 19;
+constexpr std::size_t bias_size = longest_bias * sizeof(Bf16);
+
 void expect(cublasStatus_t status, const Product& p) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   fail(Exit::device, "cuBLASLt: {} in the matrix product {}", cublasLtGetStatusString(status),
@@ -34,12 +40,14 @@ using Operation = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using Layout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
-/// What the library looks at when it chooses an algorithm: extents, strides, sides, epilogue, and
-/// how far addresses are aligned.
-using Key = std::array<std::int64_t, 14>;
+/// What the library looks at when it chooses an algorithm: types, extents, strides, sides,
+/// epilogue, and how far addresses are aligned.
+using Key = std::array<std::int64_t, 16>;
 
 Key key_of(const Product& p, const ColumnProduct& columns) {
-  return {columns.result.rows,
+  return {p.a.precision == Precision::bf16,
+          p.c.precision == Precision::bf16,
+          columns.result.rows,
           columns.result.cols,
           columns.depth,
           p.a.stride,
@@ -52,7 +60,7 @@ Key key_of(const Product& p, const ColumnProduct& columns) {
           alignment_of(p.a.data),
           alignment_of(p.b.data),
           alignment_of(p.c.data),
-          alignment_of(p.bias.data)};
+          alignment_of(columns.bias)};
 }
 
 struct KeyHash {
@@ -91,13 +99,14 @@ Operation operation_of(const Product& p, const ColumnProduct& columns) {
   set(operation, CUBLASLT_MATMUL_DESC_TRANSB, turn(columns.second.side), p);
   if (!p.bias) return operation;
   set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS, p);
-  set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias.data, p);
+  set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, columns.bias, p);
   return operation;
 }
 
 Layout layout_of(const Columns& m, const Product& p) {
   cublasLtMatrixLayout_t made = nullptr;
-  expect(cublasLtMatrixLayoutCreate(&made, CUDA_R_32F, static_cast<std::uint64_t>(m.rows),
+  const cudaDataType type = m.precision == Precision::f32 ? CUDA_R_32F : CUDA_R_16BF;
+  expect(cublasLtMatrixLayoutCreate(&made, type, static_cast<std::uint64_t>(m.rows),
                                     static_cast<std::uint64_t>(m.cols), m.stride),
          p);
   return Layout(made);
@@ -129,6 +138,7 @@ struct Gemm::State {
   void open(const Product& p);
   Prepared& prepared(const Product& p, const ColumnProduct& columns);
   Prepared prepare(const Product& p, const ColumnProduct& columns) const;
+  const void* rounded_bias(const Product& p) const;
   void add_nothing(const Product& p) const;
 
   Device on;
@@ -141,7 +151,7 @@ void Gemm::State::open(const Product& p) {
   cublasLtHandle_t made = nullptr;
   expect(cublasLtCreate(&made), p);
   handle.reset(made);
-  workspace.reset(device_allocate(workspace_size));
+  workspace.reset(device_allocate(workspace_size + bias_size));
 }
 
 Prepared Gemm::State::prepare(const Product& p, const ColumnProduct& columns) const {
@@ -170,16 +180,28 @@ Prepared& Gemm::State::prepared(const Product& p, const ColumnProduct& columns) 
   return all.emplace(key, prepare(p, columns)).first->second;
 }
 
+/// A copy of the bias in bf16, good until the next one: what reads it is queued before that.
+const void* Gemm::State::rounded_bias(const Product& p) const {
+  if (p.bias.size > longest_bias)
+    fail(Exit::device, "a bias of more than {} elements in the matrix product {}", longest_bias,
+         describe(p));
+  auto* const room = static_cast<char*>(workspace.get()) + workspace_size;
+  const Matrix<Bf16> copy(reinterpret_cast<Bf16*>(room), 1, p.bias.size);
+  convert(on, copy, ConstMat(p.bias.data, 1, p.bias.size));
+  return room;
+}
+
 /// A product with sums of no terms, which the library does not know: C = bias, or C += bias.
 void Gemm::State::add_nothing(const Product& p) const {
   const ConstMat bias(p.bias.data, p.c.rows, p.c.cols, 0);  // the same row everywhere
+  const auto bytes = [&](std::int64_t elements) {
+    return static_cast<std::size_t>(elements * bytes_of(p.c.precision));
+  };
   if (p.into == Into::overwrite)
-    CUDA_CHECKED(cudaMemset2DAsync(p.c.data, static_cast<std::size_t>(p.c.stride) * sizeof(float),
-                                   0, static_cast<std::size_t>(p.c.cols) * sizeof(float),
+    CUDA_CHECKED(cudaMemset2DAsync(p.c.data, bytes(p.c.stride), 0, bytes(p.c.cols),
                                    static_cast<std::size_t>(p.c.rows),
                                    static_cast<cudaStream_t>(on.stream)));
-  const Mat c = p.c.as<float>();
-  if (p.bias) add(on, c, c, bias);
+  if (p.bias) add(on, p.c, p.c, bias);
 }
 
 Gemm::Gemm(const Device& on, Products by) : state_(std::make_unique<State>(on)), by_(by) {}
@@ -187,14 +209,13 @@ Gemm::~Gemm() = default;
 
 void Gemm::run(const Product& p) {
   const std::int64_t k = checked_depth(p);
-  if (support(p.a.precision) == Support::none)
-    fail(Exit::device, "on GPUs there are no products in bf16 yet: {}", describe(p));
   if (p.c.rows == 0 || p.c.cols == 0) return;
   if (k == 0) return state_->add_nothing(p);
   if (!state_->handle) state_->open(p);
-  const ColumnProduct columns = by_columns(p, k);
+  ColumnProduct columns = by_columns(p, k);
+  if (p.bias && p.c.precision == Precision::bf16) columns.bias = state_->rounded_bias(p);
   const Prepared& with = state_->prepared(p, columns);
-  if (p.bias) set(with.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias.data, p);
+  if (p.bias) set(with.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, columns.bias, p);
   const float beta = p.into == Into::add ? 1.0f : 0.0f;
   expect(cublasLtMatmul(state_->handle.get(), with.operation.get(), &p.alpha, columns.first.data,
                         with.first.get(), columns.second.data, with.second.get(), &beta, p.c.data,
@@ -204,11 +225,9 @@ void Gemm::run(const Product& p) {
          p);
 }
 
-Support Gemm::support(Precision precision) {
-  return precision == Precision::f32 ? Support::native : Support::none;
-}
+Support Gemm::support(Precision) { return Support::native; }
 
-std::int64_t Gemm::workspace_bytes() { return workspace_size; }
+std::int64_t Gemm::workspace_bytes() { return workspace_size + bias_size; }
 
 std::string Gemm::library() {
   const std::size_t version = cublasLtGetVersion();

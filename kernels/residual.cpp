@@ -6,6 +6,15 @@
 namespace dfascale {
 namespace residual {
 
+template <class T>
+void add(const Device& on, Matrix<T> y, Matrix<const T> a, ConstMat b) {
+  rows(
+      "add", on, y.rows, DFASCALE_KERNEL(const Row& row) {
+        const std::int64_t r = row.index;
+        row_each(row, y.cols, [&](int c) { y(r, c) = a(r, c) + b(r, c); });
+      });
+}
+
 template <class To, class From>
 void convert(const Device& on, Matrix<To> y, Matrix<const From> a, float factor) {
   rows(
@@ -25,12 +34,8 @@ void bias_backward(const Device& on, Vec dbias, Matrix<const T> dy) {
 
 }  // namespace residual
 
-void add(const Device& on, Mat y, ConstMat a, ConstMat b) {
-  rows(
-      "add", on, y.rows, DFASCALE_KERNEL(const Row& row) {
-        const std::int64_t r = row.index;
-        row_each(row, y.cols, [&](int c) { y(r, c) = a(r, c) + b(r, c); });
-      });
+void add(const Device& on, Stored y, ConstStored a, ConstMat b) {
+  with_type(y.precision, [&]<class T>(T) { residual::add<T>(on, y.as<T>(), a.as<const T>(), b); });
 }
 
 void copy(const Device& on, Vec y, ConstVec a) {

@@ -6,8 +6,8 @@
 
 namespace dfascale {
 
-/// y = a + b; y may be a or b.
-void add(const Device& on, Mat y, ConstMat a, ConstMat b);
+/// y = a + b, rounded to how y and a are stored; y may be a or b.
+void add(const Device& on, Stored y, ConstStored a, ConstMat b);
 /// y = a.
 void copy(const Device& on, Vec y, ConstVec a);
 /// y (R, C) = factor * a, rounded to how y is stored.

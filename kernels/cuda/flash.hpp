@@ -1,8 +1,8 @@
 // Causal attention in tiles, the text of the GPU's kernels (kernels/attention.hpp has the
 // equations): a block of threads takes a tile of queries, or of keys in one of the backward passes,
 // and meets the other side tile by tile, so that scores live in registers and shared memory only
-// (Dao et al., FlashAttention, 2022).  Statistics of the softmax are taken again in backward:
-// forward keeps nothing.
+// (Dao et al., FlashAttention, 2022).  Both hold floats, whatever arrays store.  Statistics of the
+// softmax are taken again in backward: forward keeps nothing.
 //
 // Threads form a square of 16 x 16.  Thread (y, x) has rows y, y + 16, ... of a tile, and of scores
 // the columns x, x + 16, ...; of results as wide as a head four neighbours from 4 x on, every 64.
@@ -12,6 +12,7 @@
 
 #include "kernels/cuda/team.hpp"
 #include "kernels/math.hpp"
+#include "kernels/real.hpp"
 
 namespace dfascale::flash {
 
@@ -25,9 +26,10 @@ struct Part {
   int cols;
 };
 
-/// One (sequence, head).
+/// One (sequence, head), stored as T: float or Bf16.
+template <class T>
 struct Head {
-  Part<const float> q, k, v;
+  Part<const T> q, k, v;
   float scale;  ///< 1 / sqrt(size)
 };
 
@@ -53,14 +55,14 @@ DFASCALE_TEAM const Four& four(const float* at) { return *reinterpret_cast<const
 
 constexpr float minus_infinity = -__builtin_huge_valf();
 
-/// Rows [first, first + rows) of a part; zeros beyond its end.
-template <class S>
-DFASCALE_TEAM void load(int thread, float* tile, const Part<const float>& from, std::int64_t first,
+/// Rows [first, first + rows) of a part, widened to float; zeros beyond its end.
+template <class S, class T>
+DFASCALE_TEAM void load(int thread, float* tile, const Part<const T>& from, std::int64_t first,
                         int rows) {
   for (int i = thread; i < rows * S::width; i += threads) {
     const int r = i / S::width, c = i % S::width;
     const bool is_inside = first + r < from.rows && c < from.cols;
-    tile[r * S::stride + c] = is_inside ? from.data[(first + r) * from.stride + c] : 0.0f;
+    tile[r * S::stride + c] = is_inside ? float(from.data[(first + r) * from.stride + c]) : 0.0f;
   }
 }
 
@@ -107,8 +109,8 @@ DFASCALE_TEAM void add_weighted(float (&own)[M][N], const float* weights, const 
 }
 
 /// What add_weighted has added up, row i times factor[i], into rows [first, ...) of a part.
-template <int M, int N>
-DFASCALE_TEAM void store(const Part<float>& to, std::int64_t first, const float (&own)[M][N],
+template <class T, int M, int N>
+DFASCALE_TEAM void store(const Part<T>& to, std::int64_t first, const float (&own)[M][N],
                          const float (&factor)[M], int thread) {
   const int y = thread / side, x = thread % side;
   DFASCALE_UNROLL for (int i = 0; i < M; ++i) {

@@ -23,16 +23,16 @@ struct QueryMine {
   float most[S::own_queries], sum[S::own_queries], delta[S::own_queries];
 };
 
-template <class S>
-DFASCALE_TEAM void score(QueryMine<S>& mine, const QueryShared<S>& shared, const Head& head,
+template <class S, class T>
+DFASCALE_TEAM void score(QueryMine<S>& mine, const QueryShared<S>& shared, const Head<T>& head,
                          std::int64_t first, std::int64_t key, int thread) {
   multiply_rows<S>(mine.scores, shared.q, shared.kv, thread);
   scale_and_mask(mine.scores, head.scale, first, key, thread);
 }
 
 /// The first look at the keys: most, sum = sum of exp(score - most), delta = sum of that times dp.
-template <class S, class Team>
-DFASCALE_TEAM void take_statistics(Team& team, QueryShared<S>& shared, const Head& head,
+template <class S, class Team, class T>
+DFASCALE_TEAM void take_statistics(Team& team, QueryShared<S>& shared, const Head<T>& head,
                                    std::int64_t first) {
   for (std::int64_t key = 0; key < head.k.rows && key < first + S::queries; key += S::keys) {
     team([&](int thread, QueryMine<S>&) { load<S>(thread, shared.kv, head.k, key, S::keys); });
@@ -87,10 +87,10 @@ DFASCALE_TEAM void settle(Team& team, QueryShared<S>& shared, const Statistics& 
 }
 
 /// Statistics and dq of queries [first, first + S::queries).
-template <class S, class Team>
-DFASCALE_TEAM void backward_queries(Team& team, QueryShared<S>& shared, const Head& head,
-                                    const Part<const float>& dout, const Statistics& kept,
-                                    const Part<float>& dq, std::int64_t first) {
+template <class S, class Team, class T>
+DFASCALE_TEAM void backward_queries(Team& team, QueryShared<S>& shared, const Head<T>& head,
+                                    const Part<const T>& dout, const Statistics& kept,
+                                    const Part<T>& dq, std::int64_t first) {
   team([&](int thread, QueryMine<S>& mine) {
     mine = {};
     DFASCALE_UNROLL for (float& most : mine.most) most = minus_infinity;
@@ -141,9 +141,9 @@ struct KeyMine {
 };
 
 /// Queries [query, query + S::queries) and their statistics; none has a part beyond the context.
-template <class S>
-DFASCALE_TEAM void load_queries(KeyShared<S>& shared, const Head& head,
-                                const Part<const float>& dout, const Statistics& kept,
+template <class S, class T>
+DFASCALE_TEAM void load_queries(KeyShared<S>& shared, const Head<T>& head,
+                                const Part<const T>& dout, const Statistics& kept,
                                 std::int64_t query, int thread) {
   load<S>(thread, shared.q, head.q, query, S::queries);
   load<S>(thread, shared.dout, dout, query, S::queries);
@@ -155,8 +155,8 @@ DFASCALE_TEAM void load_queries(KeyShared<S>& shared, const Head& head,
 }
 
 /// p and ds of a tile of scores, turned, into shared memory.
-template <class S>
-DFASCALE_TEAM void turn_scores(KeyShared<S>& shared, const Head& head, std::int64_t query,
+template <class S, class T>
+DFASCALE_TEAM void turn_scores(KeyShared<S>& shared, const Head<T>& head, std::int64_t query,
                                std::int64_t first, int thread) {
   float scores[S::own_queries][S::own_keys], dp[S::own_queries][S::own_keys];
   multiply_rows<S>(scores, shared.q, shared.k, thread);
@@ -174,10 +174,10 @@ DFASCALE_TEAM void turn_scores(KeyShared<S>& shared, const Head& head, std::int6
 }
 
 /// dk and dv of keys [first, first + S::keys), after all queries' statistics.
-template <class S, class Team>
-DFASCALE_TEAM void backward_keys(Team& team, KeyShared<S>& shared, const Head& head,
-                                 const Part<const float>& dout, const Statistics& kept,
-                                 const Part<float>& dk, const Part<float>& dv, std::int64_t first) {
+template <class S, class Team, class T>
+DFASCALE_TEAM void backward_keys(Team& team, KeyShared<S>& shared, const Head<T>& head,
+                                 const Part<const T>& dout, const Statistics& kept,
+                                 const Part<T>& dk, const Part<T>& dv, std::int64_t first) {
   team([&](int thread, KeyMine<S>& mine) {
     mine = {};
     load<S>(thread, shared.k, head.k, first, S::keys);

@@ -11,13 +11,14 @@
 
 namespace dfascale::flash {
 
-/// Arrays on the device; a row of each is a token.
+/// Arrays on the device, stored as T; a row of each is a token.
+template <class T>
 struct Problem {
   AttentionShape shape;
-  ConstMat qkv;   // (B*T, 3*D)
-  ConstMat dout;  // (B*T, D), backward only
-  Mat result;     // (B*T, D) out, or (B*T, 3*D) dqkv
-  Vec kept;       // (3, B*H, T) statistics, backward only
+  Matrix<const T> qkv;   // (B*T, 3*D)
+  Matrix<const T> dout;  // (B*T, D), backward only
+  Matrix<T> result;      // (B*T, D) out, or (B*T, 3*D) dqkv
+  Vec kept;              // (3, B*H, T) statistics, backward only
 };
 
 /// Floats of Problem::kept.
@@ -72,35 +73,37 @@ DFASCALE_TEAM Part<T> part_of(const Matrix<T>& m, const AttentionShape& s, std::
           static_cast<int>(size)};
 }
 
-DFASCALE_TEAM Head head_of(const Problem& p, std::int64_t head) {
+template <class T>
+DFASCALE_TEAM Head<T> head_of(const Problem<T>& p, std::int64_t head) {
   const std::int64_t size = p.shape.width / p.shape.heads;
   return {part_of(p.qkv, p.shape, head, 0), part_of(p.qkv, p.shape, head, 1),
           part_of(p.qkv, p.shape, head, 2), 1.0f / ::sqrtf(static_cast<float>(size))};
 }
 
-DFASCALE_TEAM Statistics statistics_of(const Problem& p, std::int64_t head) {
+template <class T>
+DFASCALE_TEAM Statistics statistics_of(const Problem<T>& p, std::int64_t head) {
   const std::int64_t all = p.shape.sequences * p.shape.heads * p.shape.context;
   float* own = p.kept.data + head * p.shape.context;
   return {own, own + all, own + 2 * all};
 }
 
-template <class S, class Team>
-DFASCALE_TEAM void forward_block(Team& team, ForwardShared<S>& shared, const Problem& p,
+template <class S, class Team, class T>
+DFASCALE_TEAM void forward_block(Team& team, ForwardShared<S>& shared, const Problem<T>& p,
                                  std::int64_t block) {
   const Place at = place_of(block, p.shape, S::queries, Longest::last);
   forward<S>(team, shared, head_of(p, at.head), part_of(p.result, p.shape, at.head, 0), at.row);
 }
 
-template <class S, class Team>
-DFASCALE_TEAM void queries_block(Team& team, QueryShared<S>& shared, const Problem& p,
+template <class S, class Team, class T>
+DFASCALE_TEAM void queries_block(Team& team, QueryShared<S>& shared, const Problem<T>& p,
                                  std::int64_t block) {
   const Place at = place_of(block, p.shape, S::queries, Longest::last);
   backward_queries<S>(team, shared, head_of(p, at.head), part_of(p.dout, p.shape, at.head, 0),
                       statistics_of(p, at.head), part_of(p.result, p.shape, at.head, 0), at.row);
 }
 
-template <class S, class Team>
-DFASCALE_TEAM void keys_block(Team& team, KeyShared<S>& shared, const Problem& p,
+template <class S, class Team, class T>
+DFASCALE_TEAM void keys_block(Team& team, KeyShared<S>& shared, const Problem<T>& p,
                               std::int64_t block) {
   const Place at = place_of(block, p.shape, S::keys, Longest::first);
   backward_keys<S>(team, shared, head_of(p, at.head), part_of(p.dout, p.shape, at.head, 0),

@@ -41,9 +41,9 @@ DFASCALE_TEAM void join(ForwardMine<S>& mine, ForwardShared<S>& shared, int thre
 }
 
 /// out of queries [first, first + S::queries).
-template <class S, class Team>
-DFASCALE_TEAM void forward(Team& team, ForwardShared<S>& shared, const Head& head,
-                           const Part<float>& out, std::int64_t first) {
+template <class S, class Team, class T>
+DFASCALE_TEAM void forward(Team& team, ForwardShared<S>& shared, const Head<T>& head,
+                           const Part<T>& out, std::int64_t first) {
   team([&](int thread, ForwardMine<S>& mine) {
     mine = {};
     DFASCALE_UNROLL for (float& most : mine.most) most = minus_infinity;

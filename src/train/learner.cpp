@@ -33,13 +33,7 @@ GradientTaker::GradientTaker(Arena& arena, const Device& on, Gemm& gemm, const S
       table_(shape, rule, layout.range),
       gradients_(arena.vec(table_.trained_size())),
       loss_sum_(arena.vector<double>(1)),
-      stage_(arena, on, gemm, shape, rule, layout) {
-  if (Gemm::support(layout.precision) == Support::none)
-    fail(Exit::usage,
-         "optim.precision = \"bf16\": {} computes in f32 only so far; use \"f32\", or a build for "
-         "hosts",
-         Gemm::library());
-}
+      stage_(arena, on, gemm, shape, rule, layout) {}
 
 void GradientTaker::bind(const ParameterTable& of_values, ConstVec values,
                          const FeedbackMatrix& feedback) {

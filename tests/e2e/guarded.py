@@ -44,11 +44,15 @@ def main():
     with work_folder() as work:
         for golden in ("tied_l3", "untied_l2"):
             runs(["verify", source / f"tests/golden/{golden}.h5"], work)
+            runs(["verify", source / f"tests/golden/{golden}.h5", "--precision", "bf16"], work)
         runs(["verify", source / "tests/golden/tied_l3.h5", "--micro-batches", 2], work)
         corpus(work / "data", 60)
         write(work / "deck.toml", deck(run={"alignment_steps": 3}))
         for rule in RULES:
-            runs(["train", "deck.toml", "--set", f"rule.name={rule}", "--set", f"run.name={rule}"], work)
+            train = ["train", "deck.toml", "--set", f"rule.name={rule}"]
+            runs([*train, "--set", f"run.name={rule}"], work)
+            runs([*train, "--set", f"run.name={rule}-bf16", "--set", "optim.precision=bf16"], work)
+            checks.that(untimed(work / f"runs/{rule}-bf16") != untimed(work / f"runs/{rule}"), f"{rule} in bf16 has other losses")
         # Half the way and on from a checkpoint: the same bits.
         half = ["train", "deck.toml", "--set", "run.name=half"]
         runs([*half, "--set", "run.checkpoint_steps=5"], work)
@@ -57,7 +61,8 @@ def main():
         runs([*half, "--set", "run.restart=required"], work)
         checks.that(untimed(work / "runs/half") == untimed(work / "runs/bp"), "a restarted run has the same metrics")
         checks.that(same_state(late, checkpoint(work / "runs/bp", 10)), "and the same parameters and moments")
-        runs(["eval", "runs/bp", "data"], work)
+        for run in ("bp", "bp-bf16"):
+            runs(["eval", f"runs/{run}", "data"], work)
         recomputed(checks, program, work)
     return checks.exit_code()
 

@@ -27,6 +27,7 @@ expect() {  # expect CODE TEXT ARGUMENT...: what the program says in all, and it
 }
 expect 0 "cuBLASLt" --version
 expect 0 "57708864" inspect "$source_dir/inputs/57m.toml" --set model.vocab=51200
+expect 0 "workspace of matrix products      34.6 MB" inspect "$source_dir/inputs/57m.toml" --set optim.precision=bf16
 expect 0 "" deck "$source_dir/inputs/tiny.toml"
 if nvidia-smi -L >/dev/null 2>&1; then
   expect 0 "variants pass" verify "$source_dir/tests/golden/tied_l1.h5"

@@ -2,7 +2,8 @@
 """Which kernels a program holds for which GPUs, read from its device code (compiled with --no-compress).
 
 usage: device_code.py PROGRAM SOURCE ARCHITECTURE...
-Fails unless every kernel that the texts in SOURCE/kernels launch is there for every architecture (80, 90, ...).
+Fails unless every kernel that the texts in SOURCE/kernels launch is there for every architecture (80, 90, ...), in float and
+bf16 where its text is for both.
 """
 import re
 import struct
@@ -12,6 +13,14 @@ from pathlib import Path
 CUDA_MACHINE = 190  # EM_CUDA
 ENTRY = 0x10  # STO_CUDA_ENTRY in st_other: a kernel, not a function within one
 SYMBOL_TABLE = 2
+TYPED = re.compile(r"class To?\b")  # how a text says that it is for several stored types
+
+
+def mangled(name):
+    return f"{len(name)}{name}"
+
+
+HALF = mangled("Bf16")
 
 
 def device_images(program):
@@ -42,21 +51,33 @@ def kernels_of(program, at):
 
 
 def launches(folder):
-    """Functions whose names kernels carry: those that launch texts, and __global__ ones; how many kernels each has."""
+    """{what kernels' names hold: [how many there are at least, of these how many for each stored type]}, from the texts'
+    functions that launch, and from __global__ ones.  Templates on a type T, or To, are for float and for bf16."""
     found = {}
+
+    def add(names, is_typed):
+        entry = found.setdefault("".join(map(mangled, names)), [0, 0])
+        entry[0] += 2 if is_typed else 1
+        entry[1] += is_typed
+
     for file in sorted(folder.glob("*.cpp")):
         if (folder / "cuda" / file.with_suffix(".cu").name).exists():
             continue  # its twin is compiled instead
-        function = None
+        inside, function, types = [], None, ""
         for line in file.read_text().splitlines():
+            namespace = re.match(r"(}  // )?namespace (\w+)", line)
+            if namespace and namespace[2] != "dfascale":
+                inside = [] if namespace[1] else [namespace[2]]
             start = re.match(r"[A-Za-z_][\w:<>, ]*?\b(\w+)\(", line)
             if start:
-                function = start.group(1)
+                function, template = start[1], types
+            types = line if line.startswith("template") else ""
             if re.match(r"  (each|rows|column_sums|total)\($", line):
-                found[function] = found.get(function, 0) + 1
+                add([*inside, function], bool(TYPED.search(template)))
     for file in sorted(folder.glob("cuda/*.cu")):
-        for function in re.findall(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(", file.read_text()):
-            found[function] = found.get(function, 0) + 1
+        kernel = r"(template <.*>\n)?__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\("
+        for template, function in re.findall(kernel, file.read_text()):
+            add([function], bool(TYPED.search(template)))
     return found
 
 
@@ -70,10 +91,11 @@ def main():
     failed = not wanted
     for architecture in map(int, sys.argv[3:]):
         names = held.get(architecture, set())
-        for function, launched in wanted.items():
-            found = sum(f"{len(function)}{function}" in name for name in names)
-            if found < launched:
-                print(f"sm_{architecture}: {found} kernels of {function}, which launches {launched}")
+        for function, (launched, of_a_type) in wanted.items():
+            found = [name for name in names if function in name]
+            half = sum(HALF in name for name in found)
+            if len(found) < launched or min(half, len(found) - half) < of_a_type:
+                print(f"sm_{architecture}: {len(found)} kernels of {function}, {half} in bf16; wanted {launched}, {of_a_type} of each type")
                 failed = True
         print(f"sm_{architecture}: {len(names)} kernels")
     return 1 if failed else 0

@@ -33,10 +33,14 @@ echo "ERROR SUMMARY: 0 errors"
 TEXT
 stand_in "$work/build/bin/dfascale" <<'TEXT'
 case $1 in
-  verify) echo "$2: all variants pass"; [[ $2 != *"${FAKE_FAILING:-nothing}"* ]] ;;
+  verify) echo "$2 $3 $4: all variants pass"; [[ "$2 $4" != *"${FAKE_FAILING:-nothing}" ]] ;;
   bench)
+    [[ $2 == step ]] || { echo "a table of $2"; exit; }
+    for word in "$@"; do [[ $word != optim.precision=* ]] || precision=${word#*=}; done
     while [[ $1 != --json ]]; do shift; done
-    echo '{"rules": [{"rule": "bp", "median_seconds": 0.25, "tokens_per_second": 1000, "mfu": 0.5}]}' >"$2" ;;
+    rate=4e14 && [[ $precision == bf16 ]] || rate=5e13
+    echo "{\"precision\": \"$precision\", \"peak_flops\": {\"per_rank\": $rate}, \"rules\":
+      [{\"rule\": \"bp\", \"median_seconds\": 0.25, \"tokens_per_second\": 1000, \"mfu\": 0.5}]}" >"$2" ;;
   *) echo "dfascale 1" ;;
 esac
 TEXT
@@ -63,10 +67,11 @@ expect() {  # expect CODE GPUS TEXT...: how the script ends, and what is in its 
 }
 expect 6 0 "nvidia-smi shows no GPU here"
 expect 0 1 "-DCMAKE_CUDA_ARCHITECTURES=90" "--label-regex ^(unit|kernel|golden)\$" "--exclude-regex np(2|3|4" \
-  "| verify tied_l3 | passed |" "| racecheck attention | passed |" "| bench_509m | bp | 0.2500 | 1000 | 50.0 % |" \
-  "| graphs | passed |" "| tiny_graphs_true | bp |" "| tiny_graphs_false | bp |" \
+  "| verify tied_l3, f32 | passed |" "tied_l3.h5 --precision bf16: all variants pass" "| racecheck real | passed |" \
+  "| bench_509m | f32 | bp | 0.2500 | 1000 | 50.0 % | 50.0 |" "| bench_509m | bf16 | bp | 0.2500 | 1000 | 50.0 % | 400.0 |" \
+  "| kernels 57m, bf16 | passed |" "| graphs | passed |" "| tiny_graphs_true | f32 | bp |" "| tiny_graphs_false | bf16 | bp |" \
   "| 1F1B against unlocked | skipped |"
-expect 0 4 "^(unit|kernel|golden|mpi|fault|e2e)\$" "--exclude-regex np(5|6" "| schedule_unlocked | bp |"
-export FAKE_FAILING=tied_l3
-expect 1 1 "| verify tied_l3 | FAILED |" "| verify tied_l1 | passed |" "1 part(s) failed"
+expect 0 4 "^(unit|kernel|golden|mpi|fault|e2e)\$" "--exclude-regex np(5|6" "| schedule_unlocked | bf16 | bp |"
+export FAKE_FAILING="tied_l3.h5 bf16"
+expect 1 1 "| verify tied_l3, bf16 | FAILED |" "| verify tied_l3, f32 | passed |" "1 part(s) failed"
 exit $failed

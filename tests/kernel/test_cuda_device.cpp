@@ -1,9 +1,11 @@
 // What the GPU build does around its kernels: cards, memory, errors, and how products reach
 // cuBLASLt.  Over fakes of CUDA and cuBLASLt (tests/support/fake_cuda) that this program is linked
 // with; test_gemm.cpp, linked with it too, compares the products themselves.
+#include "base/clock.hpp"
 #include "kernels/activation_store.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/gemm_columns.hpp"
+#include "kernels/profile.hpp"
 #include "kernels/residual.hpp"
 #include "tests/kernel/arrays.hpp"
 #include "tests/support/errors.hpp"
@@ -11,10 +13,28 @@
 
 namespace dfascale {
 
-/// The one kernel that products use: nvcc's in a GPU build.
-void add(const Device&, Mat y, ConstMat a, ConstMat b) {
-  for (std::int64_t r = 0; r < y.rows; ++r)
-    for (std::int64_t c = 0; c < y.cols; ++c) y(r, c) = a(r, c) + b(r, c);
+namespace launch {  // of kernels/launch/cuda.hpp, which is for nvcc
+void begin_launch(const char* name);
+void end_launch(const char* name);
+}  // namespace launch
+
+/// The kernels that products use: nvcc's in a GPU build.
+void add(const Device&, Stored y, ConstStored a, ConstMat b) {
+  with_type(y.precision, [&]<class T>(T) {
+    const Matrix<T> to = y.as<T>();
+    const Matrix<const T> from = a.as<const T>();
+    for (std::int64_t r = 0; r < y.rows; ++r)
+      for (std::int64_t c = 0; c < y.cols; ++c) to(r, c) = from(r, c) + b(r, c);
+  });
+}
+
+/// Of a bias, to bf16.
+void convert(const Device&, Stored y, ConstStored a, float factor) {
+  launch::begin_launch("convert");
+  const Matrix<Bf16> to = y.as<Bf16>();
+  const ConstMat from = a.as<const float>();
+  for (std::int64_t c = 0; c < y.cols; ++c) to(0, c) = factor * from(0, c);
+  launch::end_launch("convert");
 }
 
 namespace test {
@@ -150,6 +170,94 @@ TEST_F(Card, AKindOfProductIsPlannedOnce) {
   EXPECT_EQ(fake_cuda::products, 6);
 }
 
+TEST_F(Card, EachPrecisionIsAKindOfItsOwn) {
+  Gemm gemm(on);
+  const oracle::Dense values = random_dense(8, 8, 1);
+  const Grid whole(values, 0);
+  const HalfGrid half(values, 0);
+  for (int i = 0; i < 2; ++i) {
+    gemm({.c = whole.mat(), .a = whole.view(), .b = whole.view()});
+    gemm({.c = whole.mat(), .a = half.view(), .b = half.view()});
+    gemm({.c = half.mat(), .a = half.view(), .b = half.view()});
+  }
+  EXPECT_EQ(fake_cuda::plans, 3);
+}
+
+/// The bias before it is rounded, and as it is added to a bf16 result.
+struct Biases {
+  explicit Biases(std::int64_t size)
+      : exact(random_values(size, 4)), added(rounded({1, size, exact}).values) {}
+  oracle::Values exact, added;
+};
+
+// The library takes a bias in the result's type: it is rounded first, then added in float, and the
+// sum rounded once.  The operands' products and sums are exact here.
+TEST_F(Card, TheBiasOfAHalfResultIsRoundedBeforeItIsAdded) {
+  Gemm gemm(on);
+  const std::int64_t m = 5, n = 300;
+  const oracle::Dense ones(m, 1, oracle::Values{1, -2, 0.5, 4, -0.25});
+  const oracle::Dense row = rounded(random_dense(1, n, 2));
+  const HalfGrid a(ones, 0), b(row, 0), before(rounded(random_dense(m, n, 3)), 3);
+  const Biases bias(n);
+  const Array<float> exact(to_float(bias.exact)), added(to_float(bias.added));
+  for (const Into into : {Into::overwrite, Into::add}) {
+    const HalfGrid got(before.host(), 3), same(before.host(), 3), unrounded(before.host(), 3);
+    gemm({.c = got.mat(), .a = a.view(), .b = b.view(), .into = into, .bias = exact.view()});
+    gemm_reference(
+        {.c = same.mat(), .a = a.view(), .b = b.view(), .into = into, .bias = added.view()});
+    gemm_reference(
+        {.c = unrounded.mat(), .a = a.view(), .b = b.view(), .into = into, .bias = exact.view()});
+    EXPECT_EQ(got.host().values, same.host().values);
+    const oracle::Dense found = got.host(), wanted = unrounded.host();
+    EXPECT_NE(found.values, wanted.values) << "nothing was rounded";
+    for (std::int64_t r = 0; r < m; ++r) {
+      for (std::int64_t c = 0; c < n; ++c) {
+        // Rounding the bias, and the sum here and there.
+        const double allowed = 0x1p-8 * (std::abs(bias.exact[static_cast<std::size_t>(c)]) +
+                                         std::abs(found(r, c)) + std::abs(wanted(r, c)));
+        ASSERT_LE(std::abs(found(r, c) - wanted(r, c)), allowed) << r << ", " << c;
+      }
+    }
+  }
+}
+
+// Rounding it is a kernel of its own: a profile must not count its time for the product as well.
+TEST_F(Card, TheTimeOfRoundingABiasIsCountedOnce) {
+  Gemm gemm(on);
+  const std::int64_t n = std::int64_t{1} << 19;
+  const HalfGrid a(oracle::Dense(1, 1), 0), b(oracle::Dense(1, n), 0), c(oracle::Dense(1, n), 0);
+  const Array<float> bias(std::vector<float>(static_cast<std::size_t>(n)));
+  const Product product{.c = c.mat(), .a = a.view(), .b = b.view(), .bias = bias.view()};
+  gemm(product);  // opens the library
+  const Profile profile(on, gemm, [](const Product&) { return "product"; });
+  const double start = seconds_now();
+  gemm(product);
+  const double all = seconds_now() - start;
+  EXPECT_EQ(profile.entries().at("convert").calls, 1);
+  EXPECT_EQ(profile.entries().at("product").calls, 1);
+  EXPECT_LE(profile.entries().at("convert").seconds + profile.entries().at("product").seconds, all);
+}
+
+// A float result takes it as it is.
+TEST_F(Card, TheBiasOfAFloatResultIsNotRounded) {
+  Gemm gemm(on);
+  const HalfGrid a(oracle::Dense(1, 1), 0), b(oracle::Dense(1, 9), 0);
+  const Grid c(oracle::Dense(1, 9), 0);
+  const oracle::Values bias = random_values(9, 4);
+  const Array<float> exact(to_float(bias));
+  gemm({.c = c.mat(), .a = a.view(), .b = b.view(), .bias = exact.view()});
+  EXPECT_EQ(c.host().values, bias);
+}
+
+TEST_F(Card, ABiasBeyondItsRoomIsRefused) {
+  Gemm gemm(on);
+  const std::int64_t n = (std::int64_t{1} << 19) + 1;
+  const HalfGrid a(oracle::Dense(1, 1), 0), b(oracle::Dense(1, n), 0), c(oracle::Dense(1, n), 0);
+  const Array<float> bias(std::vector<float>(static_cast<std::size_t>(n)));
+  expect_error(Exit::device, {"a bias of more than 524288 elements", "C 1x524289"},
+               [&] { gemm({.c = c.mat(), .a = a.view(), .b = b.view(), .bias = bias.view()}); });
+}
+
 // An algorithm chosen for aligned rows must not run on a head inside qkv: the fake would refuse it.
 TEST_F(Card, AlgorithmsGetTheAlignmentTheyWereChosenFor) {
   Gemm gemm(on);
@@ -160,6 +268,47 @@ TEST_F(Card, AlgorithmsGetTheAlignmentTheyWereChosenFor) {
     gemm({.c = Mat(memory.data() + 2048 + at, 8, 8), .a = a, .b = b.view()});
   }
   EXPECT_EQ(fake_cuda::plans, 5);  // 256, 16, 8, 4 and 64 bytes
+}
+
+TEST_F(Card, AlignmentIsCountedInBytesInHalfPrecisionToo) {
+  Gemm gemm(on);
+  const Array<Bf16> memory(std::vector<Bf16>(4096, 1.0f));
+  const HalfGrid b(random_dense(8, 8, 2), 0);
+  for (const std::int64_t at : {0, 128, 4, 2, 1, 16, 3, 64}) {
+    const Matrix<const Bf16> a(memory.data() + at, 8, 8);
+    gemm({.c = Matrix<Bf16>(memory.data() + 2048 + at, 8, 8), .a = a, .b = b.view()});
+  }
+  EXPECT_EQ(fake_cuda::plans, 6);  // 256, 8, 4, 2, 32 and 128 bytes
+}
+
+// What the fake's word is worth: types that the library has no products of are refused.
+TEST_F(Card, TheFakeKnowsWhichTypesTheLibraryMultiplies) {
+  const auto answer = [](cudaDataType a, cudaDataType b, cudaDataType c) {
+    cublasLtMatmulDesc_t operation = nullptr;
+    cublasLtMatmulPreference_t preference = nullptr;
+    cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+    cublasLtMatmulPreferenceCreate(&preference);
+    const std::uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                         &reductions, sizeof reductions);
+    cublasLtMatrixLayout_t layouts[3] = {};
+    const cudaDataType types[3] = {a, b, c};
+    for (int i = 0; i < 3; ++i) cublasLtMatrixLayoutCreate(&layouts[i], types[i], 4, 4, 4);
+    cublasLtMatmulHeuristicResult_t result{};
+    int found = 0;
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoGetHeuristic(nullptr, operation, layouts[0], layouts[1], layouts[2],
+                                       layouts[2], preference, 1, &result, &found);
+    for (cublasLtMatrixLayout_t layout : layouts) cublasLtMatrixLayoutDestroy(layout);
+    cublasLtMatmulPreferenceDestroy(preference);
+    cublasLtMatmulDescDestroy(operation);
+    return status;
+  };
+  EXPECT_EQ(answer(CUDA_R_32F, CUDA_R_32F, CUDA_R_32F), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(answer(CUDA_R_16BF, CUDA_R_16BF, CUDA_R_32F), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(answer(CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(answer(CUDA_R_32F, CUDA_R_32F, CUDA_R_16BF), CUBLAS_STATUS_NOT_SUPPORTED);
+  EXPECT_EQ(answer(CUDA_R_16BF, CUDA_R_32F, CUDA_R_32F), CUBLAS_STATUS_NOT_SUPPORTED);
 }
 
 TEST_F(Card, FailingProductsAreTold) {
@@ -188,6 +337,9 @@ TEST(GemmColumns, OperandsChangePlaces) {
   EXPECT_EQ(columns.result.rows, 5);
   EXPECT_EQ(columns.result.cols, 3);
   EXPECT_EQ(columns.result.stride, 7);
+  const StoredMatrix<const void> half(nullptr, 3, 4, 6, Precision::bf16);
+  EXPECT_EQ(by_columns({.c = c, .a = half, .b = half}, 4).first.precision, Precision::bf16);
+  EXPECT_EQ(by_columns({.c = c, .a = half, .b = half}, 4).result.precision, Precision::f32);
 }
 
 TEST(GemmColumns, KnowsAlignment) {

@@ -28,8 +28,8 @@ void for_blocks(std::int64_t blocks, Order order, const Block& run) {
   }
 }
 
-template <class Sizes>
-void run_forward(const Problem& p, Order order) {
+template <class Sizes, class T>
+void run_forward(const Problem<T>& p, Order order) {
   using S = typename Sizes::Forward;
   for_blocks<flash::ForwardShared<S>, flash::ForwardMine<S>>(
       flash::blocks(p.shape, S::queries), order, [&](auto& team, auto& shared, std::int64_t block) {
@@ -37,8 +37,8 @@ void run_forward(const Problem& p, Order order) {
       });
 }
 
-template <class Sizes>
-void run_backward(const Problem& p, Order order) {
+template <class Sizes, class T>
+void run_backward(const Problem<T>& p, Order order) {
   using Q = typename Sizes::Queries;
   using K = typename Sizes::Keys;
   for_blocks<flash::QueryShared<Q>, flash::QueryMine<Q>>(
@@ -53,16 +53,20 @@ void run_backward(const Problem& p, Order order) {
 
 class Flash : public testing::TestWithParam<AttentionShape> {
  protected:
-  /// out, and dqkv.
+  /// out, and dqkv, of arrays that store T.
+  template <class T, class Array2d>
   std::pair<oracle::Dense, oracle::Dense> results(Order order) const {
-    const Grid device_qkv(qkv, 3), device_dout(dout, 1);
-    const Grid out(oracle::Dense(rows, s.width, oracle::Values(rows * s.width, NAN)), 2);
-    const Grid dqkv(oracle::Dense(rows, 3 * s.width, oracle::Values(rows * 3 * s.width, NAN)), 5);
+    const Array2d device_qkv(qkv, 3), device_dout(dout, 1);
+    const Array2d out(oracle::Dense(rows, s.width, oracle::Values(rows * s.width, NAN)), 2);
+    const Array2d dqkv(oracle::Dense(rows, 3 * s.width, oracle::Values(rows * 3 * s.width, NAN)),
+                       5);
     const Array<float> kept(std::vector<float>(flash::kept_floats(s), NAN));
     flash::for_sizes(s, [&](auto sizes) {
-      run_forward<decltype(sizes)>({s, device_qkv.view(), {}, out.mat(), {}}, order);
-      run_backward<decltype(sizes)>(
-          {s, device_qkv.view(), device_dout.view(), dqkv.mat(), kept.vec()}, order);
+      const Matrix<const T> in = ConstStored(device_qkv.view()).template as<const T>();
+      const Matrix<const T> upper = ConstStored(device_dout.view()).template as<const T>();
+      run_forward<decltype(sizes), T>({s, in, {}, Stored(out.mat()).template as<T>(), {}}, order);
+      run_backward<decltype(sizes), T>(
+          {s, in, upper, Stored(dqkv.mat()).template as<T>(), kept.vec()}, order);
     });
     return {out.host(), dqkv.host()};
   }
@@ -88,15 +92,25 @@ double tolerance(const AttentionShape& s) {
 }
 
 TEST_P(Flash, EqualsTheOracle) {
-  const auto [out, dqkv] = results(Order::up);
+  const auto [out, dqkv] = results<float, Grid>(Order::up);
   expect_close(out.values, oracle::attention_forward(qkv, s).out.values, tolerance(s), "out");
   expect_close(dqkv.values, oracle::attention_backward(dout, qkv, s).values, tolerance(s), "dqkv",
                eps);
 }
 
+// Only results are rounded: what is between stays in float, unlike on hosts, so one rounding.
+TEST_P(Flash, HalfPrecisionIsRoundedOnce) {
+  const oracle::Dense qkv_half = rounded(qkv), dout_half = rounded(dout);
+  const auto [out, dqkv] = results<Bf16, HalfGrid>(Order::up);
+  const double allowed = 0x1p-8 + tolerance(s);
+  expect_close(out.values, oracle::attention_forward(qkv_half, s).out.values, allowed, "out");
+  expect_close(dqkv.values, oracle::attention_backward(dout_half, qkv_half, s).values, allowed,
+               "dqkv", eps);
+}
+
 // A thread that reads in a phase what another one writes in it would notice who comes first.
 TEST_P(Flash, ThreadsDoNotDependOnEachOtherWithinAPhase) {
-  const auto up = results(Order::up), down = results(Order::down);
+  const auto up = results<float, Grid>(Order::up), down = results<float, Grid>(Order::down);
   EXPECT_EQ(up.first.values, down.first.values);
   EXPECT_EQ(up.second.values, down.second.values);
 }
@@ -105,7 +119,7 @@ TEST_P(Flash, ThreadsDoNotDependOnEachOtherWithinAPhase) {
 oracle::Dense forward_of(oracle::Dense qkv) {
   const AttentionShape s{1, qkv.rows, 1, 1};
   const Grid device_qkv(qkv, 0), out(oracle::Dense(qkv.rows, 1), 0);
-  run_forward<flash::Sizes64>({s, device_qkv.view(), {}, out.mat(), {}}, Order::up);
+  run_forward<flash::Sizes64, float>({s, device_qkv.view(), {}, out.mat(), {}}, Order::up);
   return out.host();
 }
 
@@ -146,7 +160,9 @@ TEST(FlashSizes, SharedMemoryIsEnough) {
 }
 
 TEST(FlashSizes, WiderHeadsAreRefused) {
-  EXPECT_EQ(attention_scratch({2, 5, 512, 2}, Precision::f32), 3 * 2 * 2 * 5);
+  for (const Precision p : {Precision::f32, Precision::bf16})
+    EXPECT_EQ(attention_scratch({2, 5, 512, 2}, p), 3 * 2 * 2 * 5)
+        << "floats, however qkv is stored";
   expect_error(Exit::usage, {"heads of 257 columns", "model.heads = 1", "at most 256"}, [] {
     attention_scratch({1, 5, 257, 1}, Precision::f32);
   });

@@ -37,15 +37,25 @@ double difference(SmallModel& a, SmallModel& b, const Parameter& p) {
 class Rules : public testing::TestWithParam<std::string> {};
 
 TEST_P(Rules, GradientsAreThoseOfPlainLoopsWithTheSameRoundings) {
+  if (!device_memory_is_host()) GTEST_SKIP() << "the reference works in host memory";
   const Rule& rule = preset(GetParam());
   SmallModel half(shape, rule, sequences, 0.05, half_precision());
   SmallModel plain(shape, rule, sequences, 0.05, half_precision(), Products::reference);
-  SmallModel exact(shape, rule, sequences, 0.05);
-  for (SmallModel* model : {&half, &plain, &exact}) model->take_gradients();
-  double largest = 0;
+  for (SmallModel* model : {&half, &plain}) model->take_gradients();
   for (const Parameter& p : half.learner().table().all()) {
     if (!p.trained) continue;
     EXPECT_LE(difference(half, plain, p), 0.02) << p.name;
+  }
+}
+
+TEST_P(Rules, GradientsAreNearThoseInFloat) {
+  const Rule& rule = preset(GetParam());
+  SmallModel half(shape, rule, sequences, 0.05, half_precision());
+  SmallModel exact(shape, rule, sequences, 0.05);
+  for (SmallModel* model : {&half, &exact}) model->take_gradients();
+  double largest = 0;
+  for (const Parameter& p : half.learner().table().all()) {
+    if (!p.trained) continue;
     EXPECT_LE(difference(half, exact, p), 0.06) << p.name;
     largest = std::max(largest, difference(half, exact, p));
   }

@@ -1,5 +1,6 @@
-// Device memory is host memory with an account; products are loops over columns, refused where
-// addresses, shapes or workspace are not what their algorithm was chosen for.
+// Device memory is host memory with an account; products are loops over columns with sums in float,
+// refused where the library has none of their types, and where addresses, shapes or workspace are
+// not what their algorithm was chosen for.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -7,15 +8,18 @@
 #include <utility>
 
 #include "control.hpp"
+#include "kernels/real.hpp"
 
 struct FakeHandle {};
 struct FakeOperation {
   cublasComputeType_t sums;
+  cudaDataType scales;
   std::int32_t first = CUBLAS_OP_N, second = CUBLAS_OP_N;
   std::uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const float* bias = nullptr;
+  const void* bias = nullptr;  ///< of the result's type: what the library takes it for by itself
 };
 struct FakeLayout {
+  cudaDataType type;
   std::uint64_t rows, cols;
   std::int64_t stride;
 };
@@ -38,7 +42,7 @@ bool is_pinned(const void* memory) {
 
 /// What an algorithm knows of the product that it was chosen for.
 struct Choice {
-  std::uint64_t m, n, k, strides, kind, workspace, alignments;
+  std::uint64_t m, n, k, strides, kind, workspace, alignments, bias_alignment;
 };
 static_assert(sizeof(Choice) <= sizeof(cublasLtMatmulAlgo_t));
 
@@ -66,9 +70,17 @@ Choice choice_for(const FakeOperation& operation, const FakeLayout& a, const Fak
   choice.n = c.cols;
   choice.k = turned(a, operation.first, false);
   choice.strides = static_cast<std::uint64_t>((a.stride << 40) ^ (b.stride << 20) ^ c.stride);
-  choice.kind =
-      static_cast<std::uint64_t>(operation.first + 2 * operation.second) + 8 * operation.epilogue;
+  choice.kind = static_cast<std::uint64_t>(operation.first + 2 * operation.second) +
+                8 * operation.epilogue + (static_cast<std::uint64_t>(a.type) << 16) +
+                (static_cast<std::uint64_t>(c.type) << 32);
   return choice;
+}
+
+/// The part of the library's table of types (cublasLtMatmul) that has sums and scales in float.
+bool has_types(const FakeOperation& operation, cudaDataType a, cudaDataType b, cudaDataType c,
+               cudaDataType d) {
+  return operation.sums == CUBLAS_COMPUTE_32F && operation.scales == CUDA_R_32F && a == b &&
+         c == d && (c == CUDA_R_32F || a == CUDA_R_16BF);
 }
 
 bool fits(const FakeOperation& operation, const FakeLayout& a, const FakeLayout& b,
@@ -77,17 +89,35 @@ bool fits(const FakeOperation& operation, const FakeLayout& a, const FakeLayout&
   return turned(a, operation.first, true) == c.rows &&
          turned(b, operation.second, false) == c.cols &&
          turned(a, operation.first, false) == turned(b, operation.second, true) && dense(a) &&
-         dense(b) && dense(c) && operation.sums == CUBLAS_COMPUTE_32F;
+         dense(b) && dense(c);
 }
 
 bool is_aligned(const void* address, std::uint64_t to) {
   return reinterpret_cast<std::uintptr_t>(address) % to == 0;
 }
 
-float at(const float* data, const FakeLayout& m, std::int32_t side, std::uint64_t r,
+/// Nobody says how a bias is aligned: the library looks at its address.
+std::uint64_t alignment_of(const void* address) {
+  std::uint64_t alignment = 256;
+  while (!is_aligned(address, alignment)) alignment /= 2;
+  return alignment;
+}
+
+float element(const void* data, cudaDataType type, std::uint64_t i) {
+  return type == CUDA_R_32F ? static_cast<const float*>(data)[i]
+                            : float(static_cast<const dfascale::Bf16*>(data)[i]);
+}
+
+float at(const void* data, const FakeLayout& m, std::int32_t side, std::uint64_t r,
          std::uint64_t c) {
   if (side == CUBLAS_OP_T) std::swap(r, c);
-  return data[r + c * static_cast<std::uint64_t>(m.stride)];
+  return element(data, m.type, r + c * static_cast<std::uint64_t>(m.stride));
+}
+
+/// Rounds to the type: once for each result.
+void store(void* data, cudaDataType type, std::uint64_t i, float value) {
+  if (type == CUDA_R_32F) static_cast<float*>(data)[i] = value;
+  else static_cast<dfascale::Bf16*>(data)[i] = value;
 }
 
 }  // namespace
@@ -176,8 +206,8 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t sums,
-                                        cudaDataType) {
-  *operation = new FakeOperation{sums};
+                                        cudaDataType scales) {
+  *operation = new FakeOperation{sums, scales};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) {
@@ -196,10 +226,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation,
   }
   return CUBLAS_STATUS_INVALID_VALUE;
 }
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType,
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
                                           std::uint64_t rows, std::uint64_t cols,
                                           std::int64_t stride) {
-  *layout = new FakeLayout{rows, cols, stride};
+  *layout = new FakeLayout{type, rows, cols, stride};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
@@ -224,11 +254,13 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
 }
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int,
                                               cublasLtMatmulHeuristicResult_t results[],
                                               int* found) {
   ++fake_cuda::plans;
+  if (!has_types(*operation, a->type, b->type, c->type, d->type))
+    return CUBLAS_STATUS_NOT_SUPPORTED;
   if (!fits(*operation, *a, *b, *c) ||
       preference->reductions != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -236,6 +268,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   choice.workspace = preference->workspace;
   for (const std::uint64_t alignment : preference->alignment)
     choice.alignments = choice.alignments << 16 | alignment;
+  choice.bias_alignment = alignment_of(operation->bias);
   std::memcpy(&results[0].algo, &choice, sizeof choice);
   *found = fake_cuda::has_algorithm ? 1 : 0;
   return CUBLAS_STATUS_SUCCESS;
@@ -262,25 +295,22 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   const auto promised = [&](int place) { return chosen.alignments >> 16 * (3 - place) & 0xffff; };
   wanted.workspace = workspace_bytes;
   wanted.alignments = chosen.alignments;
+  wanted.bias_alignment = chosen.bias_alignment;
   if (std::memcmp(&chosen, &wanted, sizeof chosen) != 0 || workspace == nullptr || c != d ||
       !is_aligned(a, promised(0)) || !is_aligned(b, promised(1)) || !is_aligned(c, promised(2)) ||
-      !is_aligned(d, promised(3)))
+      !is_aligned(d, promised(3)) || !is_aligned(operation->bias, chosen.bias_alignment))
     return CUBLAS_STATUS_INVALID_VALUE;
   for (std::uint64_t j = 0; j < c_layout->cols; ++j) {
     for (std::uint64_t i = 0; i < c_layout->rows; ++i) {
-      double sum = 0;
+      float sum = 0;
       for (std::uint64_t l = 0; l < chosen.k; ++l)
-        sum += static_cast<double>(
-                   at(static_cast<const float*>(a), *a_layout, operation->first, i, l)) *
-               static_cast<double>(
-                   at(static_cast<const float*>(b), *b_layout, operation->second, l, j));
-      float& to = static_cast<float*>(d)[i + j * static_cast<std::uint64_t>(c_layout->stride)];
-      sum *= static_cast<double>(*static_cast<const float*>(alpha));
+        sum += at(a, *a_layout, operation->first, i, l) * at(b, *b_layout, operation->second, l, j);
+      sum *= *static_cast<const float*>(alpha);
       const float keep = *static_cast<const float*>(beta);
-      if (keep != 0) sum += static_cast<double>(keep * to);
+      if (keep != 0) sum += keep * at(c, *c_layout, CUBLAS_OP_N, i, j);
       if (operation->epilogue == CUBLASLT_EPILOGUE_BIAS)
-        sum += static_cast<double>(operation->bias[i]);
-      to = static_cast<float>(sum);
+        sum += element(operation->bias, c_layout->type, i);
+      store(d, c_layout->type, i + j * static_cast<std::uint64_t>(c_layout->stride), sum);
     }
   }
   return fake_cuda::multiplying;
