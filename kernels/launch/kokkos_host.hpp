@@ -5,8 +5,9 @@
 
 #include <Kokkos_Core.hpp>
 #include <algorithm>
-#include <string>
 #include <type_traits>
+
+#include "kernels/launch/kokkos_label.hpp"
 
 #define DFASCALE_KERNEL [=]
 
@@ -15,14 +16,6 @@ namespace launch {
 
 using Space = Kokkos::DefaultHostExecutionSpace;
 using Range = Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>;
-
-/// Kokkos wants a std::string; up to 15 characters it is made without an allocation.
-template <std::size_t N>
-std::string label(const char (&name)[N]) {
-  static_assert(N <= 16,
-                "kernel names have at most 15 characters: longer ones are allocated at every call");
-  return name;
-}
 
 /// Chunks are small enough for the first-level cache and large enough to hide the cost of a call.
 inline constexpr std::int64_t chunk = 4096;
