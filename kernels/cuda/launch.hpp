@@ -13,6 +13,8 @@ namespace dfascale::launch {
 /// launch/runtime_cuda.cpp or launch/kokkos_cuda.cpp.
 void begin_launch(const char* name);
 void end_launch(const char* name);
+/// That check alone.
+void expect_launched(const char* name);
 
 inline cudaStream_t stream_of(const Device& on) { return static_cast<cudaStream_t>(on.stream); }
 

@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/cuda/calls.hpp"
 #include "kernels/cuda/launch.hpp"
 #include "kernels/launch/kokkos_gpu.hpp"
 
@@ -26,7 +25,7 @@ static std::uint64_t started = 0;
 void begin_launch(const char* name) { Kokkos::Tools::beginParallelFor(name, 0, &started); }
 
 void end_launch(const char* name) {
-  expect_cuda(cudaGetLastError(), name);
+  expect_launched(name);
   Kokkos::Tools::endParallelFor(started);
 }
 

@@ -55,7 +55,8 @@ struct ColumnSums {
   Store store;
 
   KOKKOS_FUNCTION void operator()(const Team& team) const {
-    auto* const parts = static_cast<float*>(team.team_shmem().get_shmem(column_parts));
+    const int bytes = column_parts;  // get_shmem wants a reference: on the GPU, to a local
+    auto* const parts = static_cast<float*>(team.team_shmem().get_shmem(bytes));
     const int y = team.team_rank();
     const std::int64_t first = static_cast<std::int64_t>(team.league_rank()) * column_width;
     const auto lanes = Kokkos::ThreadVectorRange(team, column_width);
@@ -94,10 +95,9 @@ template <std::size_t N, class F>
 void rows(const char (&name)[N], const Device& on, std::int64_t n, const F& f) {
   if (n == 0) return;
   using Policy = Kokkos::TeamPolicy<launch::Space, Kokkos::LaunchBounds<launch::row_threads>>;
-  Kokkos::parallel_for(
-      launch::label(name),
-      Policy(launch::space_of(on), static_cast<int>(n), launch::row_threads),
-      launch::EachRow<F>{f});
+  Kokkos::parallel_for(launch::label(name),
+                       Policy(launch::space_of(on), static_cast<int>(n), launch::row_threads),
+                       launch::EachRow<F>{f});
 }
 
 template <class F>

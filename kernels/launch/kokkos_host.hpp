@@ -17,6 +17,12 @@ namespace launch {
 using Space = Kokkos::DefaultHostExecutionSpace;
 using Range = Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>;
 
+/// 0 .. n-1 in a space that is kept: since Kokkos 3.7 making one allocates.
+inline Range range(std::int64_t n) {
+  static const Space space;
+  return Range(space, 0, n);
+}
+
 /// Chunks are small enough for the first-level cache and large enough to hide the cost of a call.
 inline constexpr std::int64_t chunk = 4096;
 /// Partial sums are closed after this many terms, which keeps f32 sums of long rows accurate.
@@ -70,7 +76,7 @@ struct Row {
 template <std::size_t N, class F>
 void each(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
   Kokkos::parallel_for(
-      launch::label(name), launch::Range(0, launch::chunks(n, launch::chunk)), [=](std::int64_t k) {
+      launch::label(name), launch::range(launch::chunks(n, launch::chunk)), [=](std::int64_t k) {
         const F local = f;  // a copy in registers: stores cannot alias what f holds
         const std::int64_t last = std::min(n, (k + 1) * launch::chunk);
 #pragma omp simd
@@ -80,7 +86,7 @@ void each(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
 
 template <std::size_t N, class F>
 void rows(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
-  Kokkos::parallel_for(launch::label(name), launch::Range(0, n), [=](std::int64_t r) {
+  Kokkos::parallel_for(launch::label(name), launch::range(n), [=](std::int64_t r) {
     const F local = f;
     local(Row{r});
   });
@@ -120,7 +126,7 @@ void column_sums(const char (&name)[N], const Device&, std::int64_t rows, std::i
                  const F& f, const Store& store) {
   constexpr std::int64_t width = 256;  // columns per thread, read as one piece of each row
   constexpr std::int64_t height = 64;  // rows per partial sum
-  Kokkos::parallel_for(launch::label(name), launch::Range(0, launch::chunks(cols, width)),
+  Kokkos::parallel_for(launch::label(name), launch::range(launch::chunks(cols, width)),
                        [=](std::int64_t k) {
                          const F local = f;
                          const std::int64_t first = k * width;
@@ -144,7 +150,7 @@ void total(const char (&name)[N], const Device&, double* out, std::int64_t n, co
   const Kokkos::View<double, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> result(
       out);
   Kokkos::parallel_reduce(
-      launch::label(name), launch::Range(0, launch::chunks(n, launch::chunk)),
+      launch::label(name), launch::range(launch::chunks(n, launch::chunk)),
       [=](std::int64_t k, double& sum) {
         const F local = f;
         const std::int64_t last = std::min(n, (k + 1) * launch::chunk);
