@@ -11,11 +11,12 @@ struct DeviceScope::State {
 
 namespace {
 
-/// 0 where there is no driver.
+/// 0 where there is no driver, or the Toolkit's stub in its place.
 int count_cards() {
   int cards = 0;
   const cudaError_t status = cudaGetDeviceCount(&cards);
   if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) return 0;
+  if (status == cudaErrorStubLibrary) return 0;
   expect_cuda(status, "counting the GPUs");
   return cards;
 }

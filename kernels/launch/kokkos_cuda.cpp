@@ -8,7 +8,7 @@
 namespace dfascale::launch {
 
 /// One for each stream: a space owns memory on the card, so it is made once and kept until Kokkos
-/// ends.
+/// ends; so long the stream must live.
 static std::vector<Space> spaces;
 
 Space space_of(const Device& on) {

@@ -16,9 +16,11 @@ cmake --build "$build" --target dfascale --parallel 2
 
 program=$build/bin/dfascale
 python3 "$source_dir/tests/kernel/device_code.py" "$program" "$source_dir" "${gpus[@]#sm_}"
-if ldd "$program" | grep "libcuda.so.1 => not found"; then  # Kokkos calls the driver itself
-  echo "compiled and linked; not run: this machine has no NVIDIA driver"
-  exit 0
+if ldd "$program" | grep -q "libcuda.so.1 => not found"; then  # Kokkos wants the driver; its stub in the Toolkit loads as well
+  stub=$(sed -n 's/^CUDA_cuda_driver_LIBRARY:FILEPATH=//p' "$build/CMakeCache.txt")
+  mkdir -p "$build/stub"
+  ln -sf "$stub" "$build/stub/libcuda.so.1"
+  export LD_LIBRARY_PATH=$build/stub${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
 
 expect() {  # expect CODE TEXT ARGUMENT...: what the program says in all, and its exit code
