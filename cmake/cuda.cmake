@@ -1,7 +1,11 @@
 # -DDFASCALE_CUDA=ON: the program computes on NVIDIA GPUs.  Needs the CUDA Toolkit (12 or newer) with cuBLAS, and NCCL where
-# there is MPI; no GPU is needed to build.  CMAKE_CUDA_ARCHITECTURES chooses the GPUs.
-if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80 90 CACHE STRING "GPUs to compile for: 80 A100, 90 H100, 100 B200, ...")
+# there is MPI; no GPU is needed to build.  CMAKE_CUDA_ARCHITECTURES chooses the GPUs: 80 A100, 90 H100, 100 B200, ...; else
+# they are those that Kokkos was built for (kokkos.cmake), or these.
+if(DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(dfascale_gpus_asked_for ${CMAKE_CUDA_ARCHITECTURES})
+else()
+  set(dfascale_gpus_asked_for "")
+  set(CMAKE_CUDA_ARCHITECTURES 80 90)
 endif()
 include(CheckLanguage)
 find_program(CMAKE_CUDA_COMPILER nvcc HINTS $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)

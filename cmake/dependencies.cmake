@@ -11,17 +11,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 
+include(kokkos)
 if(NOT DFASCALE_CUDA)
-  # Debian's Kokkos, built within Trilinos, exports /usr/lib/include, which does not exist; its headers are in
-  # /usr/include/trilinos.
-  find_package(Kokkos REQUIRED)
-  get_target_property(directories Kokkos::kokkos INTERFACE_INCLUDE_DIRECTORIES)
-  foreach(directory IN LISTS directories)
-    if(directory MATCHES "^/" AND NOT EXISTS ${directory})
-      find_path(KOKKOS_INCLUDE Kokkos_Core.hpp HINTS ${Kokkos_INCLUDE_DIRS} PATH_SUFFIXES trilinos REQUIRED)
-      set_target_properties(Kokkos::kokkos PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${KOKKOS_INCLUDE})
-    endif()
-  endforeach()
   find_package(OpenMP REQUIRED COMPONENTS CXX)  # the thread count of oneDNN
 
   # Not through its CMake package: Debian's wants the OpenCL development files that a CPU build has no use for.

@@ -7,11 +7,12 @@ namespace dfascale {
 
 namespace {
 
-/// 0 where there is no driver.
+/// 0 where there is no driver, or the Toolkit's stub in its place.
 int count_cards() {
   int cards = 0;
   const cudaError_t status = cudaGetDeviceCount(&cards);
   if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) return 0;
+  if (status == cudaErrorStubLibrary) return 0;
   expect_cuda(status, "counting the GPUs");
   return cards;
 }
@@ -51,16 +52,15 @@ Memory memory_of_card() {
 }  // namespace
 
 struct DeviceScope::State {
-  explicit State(int card) : runtime(1, card), stream(new_stream()) {}
-  ~State() { cudaStreamDestroy(stream); }
+  explicit State(int card) : stream(new_stream()), runtime(1, card) {}
+  Owned<cudaStream_t, cudaStreamDestroy> stream;  // before the runtime: Kokkos uses it to its end
   launch::Runtime runtime;
-  cudaStream_t stream;
 };
 
 DeviceScope::DeviceScope(int local_rank) : state_(new State(choose_card(local_rank))) {}
 DeviceScope::~DeviceScope() = default;
 
-Device DeviceScope::device() const { return {state_->stream, launch::can_be_recorded()}; }
+Device DeviceScope::device() const { return {state_->stream.get(), launch::can_be_recorded()}; }
 
 std::string backend_name() {
   if (count_cards() == 0) return "no GPU here, " + launch::runtime_name();

@@ -21,10 +21,10 @@
 #include "kernels/device.hpp"
 #include "kernels/span.hpp"
 
-#if defined(__CUDACC__) && !defined(DFASCALE_KOKKOS_CUDA)
-#include "kernels/launch/cuda.hpp"
-#elif defined(__CUDACC__)
+#if defined(DFASCALE_KOKKOS_GPU)
 #include "kernels/launch/kokkos_gpu.hpp"
+#elif defined(__CUDACC__)
+#include "kernels/launch/cuda.hpp"
 #else
 #include "kernels/launch/kokkos_host.hpp"
 #endif

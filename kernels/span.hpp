@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#if defined(__CUDACC__)
+#if defined(__CUDACC__) || defined(__HIPCC__)
 #define DFASCALE_INLINE __host__ __device__ inline __attribute__((always_inline))
 #else
 #define DFASCALE_INLINE inline __attribute__((always_inline))

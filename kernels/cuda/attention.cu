@@ -2,7 +2,7 @@
 // memory.  Scratch holds three numbers for each query and head.
 #include "kernels/attention.hpp"
 #include "kernels/cuda/flash_blocks.hpp"
-#include "kernels/launch.hpp"
+#include "kernels/cuda/launch.hpp"
 
 namespace dfascale {
 namespace flash {

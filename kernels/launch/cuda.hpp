@@ -4,9 +4,9 @@
 
 #include <cuda_runtime.h>
 
-#include <string>
 #include <type_traits>
 
+#include "kernels/cuda/launch.hpp"
 #include "kernels/device.hpp"
 #include "kernels/span.hpp"
 
@@ -18,13 +18,6 @@ namespace launch {
 inline constexpr int threads = 256;  // per block
 inline constexpr int warps = threads / 32;
 inline constexpr unsigned whole_warp = 0xffffffffu;
-
-/// Around every launch, for what watches kernels (runtime.hpp).  The second throws
-/// Error(Exit::device) with the kernel's name when CUDA refuses the launch.  In runtime_cuda.cpp.
-void begin_launch(const char* name);
-void end_launch(const char* name);
-
-inline cudaStream_t stream_of(const Device& on) { return static_cast<cudaStream_t>(on.stream); }
 
 /// Combines one value per thread; every thread gets the result.  All threads of the block must call
 /// it.

@@ -5,8 +5,9 @@
 
 #include <Kokkos_Core.hpp>
 #include <algorithm>
-#include <string>
 #include <type_traits>
+
+#include "kernels/launch/kokkos_label.hpp"
 
 #define DFASCALE_KERNEL [=]
 
@@ -16,12 +17,10 @@ namespace launch {
 using Space = Kokkos::DefaultHostExecutionSpace;
 using Range = Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>;
 
-/// Kokkos wants a std::string; up to 15 characters it is made without an allocation.
-template <std::size_t N>
-std::string label(const char (&name)[N]) {
-  static_assert(N <= 16,
-                "kernel names have at most 15 characters: longer ones are allocated at every call");
-  return name;
+/// 0 .. n-1 in a space that is kept: since Kokkos 3.7 making one allocates.
+inline Range range(std::int64_t n) {
+  static const Space space;
+  return Range(space, 0, n);
 }
 
 /// Chunks are small enough for the first-level cache and large enough to hide the cost of a call.
@@ -77,7 +76,7 @@ struct Row {
 template <std::size_t N, class F>
 void each(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
   Kokkos::parallel_for(
-      launch::label(name), launch::Range(0, launch::chunks(n, launch::chunk)), [=](std::int64_t k) {
+      launch::label(name), launch::range(launch::chunks(n, launch::chunk)), [=](std::int64_t k) {
         const F local = f;  // a copy in registers: stores cannot alias what f holds
         const std::int64_t last = std::min(n, (k + 1) * launch::chunk);
 #pragma omp simd
@@ -87,7 +86,7 @@ void each(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
 
 template <std::size_t N, class F>
 void rows(const char (&name)[N], const Device&, std::int64_t n, const F& f) {
-  Kokkos::parallel_for(launch::label(name), launch::Range(0, n), [=](std::int64_t r) {
+  Kokkos::parallel_for(launch::label(name), launch::range(n), [=](std::int64_t r) {
     const F local = f;
     local(Row{r});
   });
@@ -127,7 +126,7 @@ void column_sums(const char (&name)[N], const Device&, std::int64_t rows, std::i
                  const F& f, const Store& store) {
   constexpr std::int64_t width = 256;  // columns per thread, read as one piece of each row
   constexpr std::int64_t height = 64;  // rows per partial sum
-  Kokkos::parallel_for(launch::label(name), launch::Range(0, launch::chunks(cols, width)),
+  Kokkos::parallel_for(launch::label(name), launch::range(launch::chunks(cols, width)),
                        [=](std::int64_t k) {
                          const F local = f;
                          const std::int64_t first = k * width;
@@ -151,7 +150,7 @@ void total(const char (&name)[N], const Device&, double* out, std::int64_t n, co
   const Kokkos::View<double, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> result(
       out);
   Kokkos::parallel_reduce(
-      launch::label(name), launch::Range(0, launch::chunks(n, launch::chunk)),
+      launch::label(name), launch::range(launch::chunks(n, launch::chunk)),
       [=](std::int64_t k, double& sum) {
         const F local = f;
         const std::int64_t last = std::min(n, (k + 1) * launch::chunk);

@@ -1,6 +1,7 @@
 // Kokkos, any version from 3.4 on.
 #include <Kokkos_Core.hpp>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/launch/runtime.hpp"
@@ -8,8 +9,13 @@
 namespace dfascale::launch {
 
 #if KOKKOS_VERSION >= 30700
+/// One thread on a host needs no advice on how threads are bound, from every rank.
 static Kokkos::InitializationSettings settings(int threads, int card) {
-  return Kokkos::InitializationSettings().set_num_threads(threads).set_device_id(card);
+  const bool on_host =
+      std::is_same_v<Kokkos::DefaultExecutionSpace, Kokkos::DefaultHostExecutionSpace>;
+  auto chosen = Kokkos::InitializationSettings().set_num_threads(threads).set_device_id(card);
+  if (on_host && threads == 1) chosen.set_disable_warnings(true);
+  return chosen;
 }
 #else
 static Kokkos::InitArguments settings(int threads, int card) {
@@ -52,7 +58,7 @@ void watch_kernels(KernelWatch watch) {
   hooks::set_end_parallel_reduce_callback(after);
 }
 
-/// On a GPU each launch makes an instance of the stream, with memory of its own.
+/// Kokkos does not promise it of its launches.
 bool can_be_recorded() { return false; }
 
 void wait() { Kokkos::fence(); }

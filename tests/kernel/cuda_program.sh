@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: cuda_program.sh SOURCE BUILD NVCC LAUNCHER [CMAKE_OPTION ...]
-# Builds the whole program for GPUs with plain nvcc, every warning an error, and looks at what it holds. Needs no GPU;
+# Builds the whole program for GPUs with nvcc, every warning an error, and looks at what it holds. Needs no GPU;
 # LAUNCHER (ccache, or empty) spares compiling again what the host build has compiled. Without a GPU the program must
 # say so in one line and exit 6, and do all the same what needs none.
 set -euo pipefail
@@ -8,13 +8,20 @@ source_dir=$1 build=$2 nvcc=$3 launcher=$4
 shift 4
 
 cmake -S "$source_dir" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DDFASCALE_CUDA=ON -DDFASCALE_TESTS=OFF \
-  -DDFASCALE_WERROR=ON -DCMAKE_CUDA_COMPILER="$nvcc" -DCMAKE_CUDA_ARCHITECTURES="80;90" \
+  -DDFASCALE_WERROR=ON -DCMAKE_CUDA_COMPILER="$nvcc" \
   -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" -DCMAKE_CUDA_COMPILER_LAUNCHER="$launcher" "$@" >"$build.configure.log" ||
   { cat "$build.configure.log"; exit 1; }
+read -ra gpus < <(sed -n 's/^-- Kernels for \(.*\) over .*/\1/p' "$build.configure.log")
 cmake --build "$build" --target dfascale --parallel 2
 
 program=$build/bin/dfascale
-python3 "$source_dir/tests/kernel/device_code.py" "$program" "$source_dir" 80 90
+python3 "$source_dir/tests/kernel/device_code.py" "$program" "$source_dir" "${gpus[@]#sm_}"
+if ldd "$program" | grep -q "libcuda.so.1 => not found"; then  # Kokkos wants the driver; its stub in the Toolkit loads as well
+  stub=$(sed -n 's/^CUDA_cuda_driver_LIBRARY:FILEPATH=//p' "$build/CMakeCache.txt")
+  mkdir -p "$build/stub"
+  ln -sf "$stub" "$build/stub/libcuda.so.1"
+  export LD_LIBRARY_PATH=$build/stub${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
 
 expect() {  # expect CODE TEXT ARGUMENT...: what the program says in all, and its exit code
   local code=0 said

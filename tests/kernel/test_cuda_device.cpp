@@ -66,7 +66,8 @@ TEST_F(Card, WithoutOneThereIsOneClearError) {
   const std::vector<std::string> text = {"no GPU on this node: use a host build or ask"};
   fake_cuda::cards = 0;
   expect_error(Exit::device, text, [] { const DeviceScope scope; });
-  for (const cudaError_t answer : {cudaErrorNoDevice, cudaErrorInsufficientDriver}) {
+  for (const cudaError_t answer :
+       {cudaErrorNoDevice, cudaErrorInsufficientDriver, cudaErrorStubLibrary}) {
     fake_cuda::counting = answer;
     expect_error(Exit::device, text, [] { const DeviceScope scope; });
     EXPECT_EQ(backend_name(), "no GPU here, bare CUDA 12.4");

@@ -1,0 +1,23 @@
+# dfascale_kokkos_fault(OUT FOUND TOOLKIT ARCHITECTURES): why the Kokkos that find_package left in Kokkos_* cannot run the
+# kernels of a GPU build with that toolkit for those GPUs (empty: whatever it was built for); empty when it can.
+# tests/kernel/kokkos_fault.cmake goes over the cases.
+function(dfascale_kokkos_fault out found toolkit architectures)
+  list(TRANSFORM architectures REPLACE "-(real|virtual)$" "")
+  list(REMOVE_DUPLICATES architectures)
+  set(it "Kokkos ${Kokkos_VERSION} (${Kokkos_DIR})")
+  set(fault "")
+  if(NOT found)
+    set(fault "no Kokkos was found")
+  elseif(NOT "CUDA" IN_LIST Kokkos_DEVICES)
+    set(fault "${it} has no CUDA")
+  elseif(toolkit VERSION_GREATER_EQUAL 13 AND Kokkos_VERSION VERSION_LESS 4.7.1)
+    set(fault "${it} is too old for CUDA ${toolkit}, which wants 4.7.01 or newer")
+  elseif(NOT "${Kokkos_COMPILE_LANGUAGE}" STREQUAL "CUDA")
+    set(fault "${it} wants nvcc_wrapper as compiler: one is needed that was built with Kokkos_ENABLE_COMPILE_AS_CMAKE_LANGUAGE=ON")
+  elseif("CUDA_RELOCATABLE_DEVICE_CODE" IN_LIST Kokkos_OPTIONS)
+    set(fault "${it} was built with Kokkos_ENABLE_CUDA_RELOCATABLE_DEVICE_CODE, which dfascale is not")
+  elseif(architectures AND NOT "${architectures}" STREQUAL "${Kokkos_CUDA_ARCHITECTURES}")
+    set(fault "${it} was built for sm_${Kokkos_CUDA_ARCHITECTURES}, CMAKE_CUDA_ARCHITECTURES is ${architectures}")
+  endif()
+  set(${out} "${fault}" PARENT_SCOPE)
+endfunction()
