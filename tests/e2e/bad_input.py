@@ -480,9 +480,7 @@ def main():
     failed = passed = skipped = 0
     with work_folder() as work:
         good_things(work, program, source)
-        for case in all_cases():
-            if wanted not in case.name:
-                continue
+        for case in (case for case in all_cases() if wanted in case.name):
             try:
                 found, said, seconds = run_case(case, work, program)
             except NoMount as reason:

@@ -145,7 +145,7 @@ TEST(Gemm, HalfPrecisionOfSeveralBlocks) {
     for (const Side side : {Side::plain, Side::turned})
       for (const Into into : {Into::overwrite, Into::add}) {
         const HalfGrid a(operand(m, k, side, 1), 3), b(operand(k, n, side, 2), 0);
-        const oracle::Dense before = rounded(random_dense(m, n, 3));
+        const oracle::Dense before = test::rounded(random_dense(m, n, 3));
         const HalfGrid half(before, 1), half_wanted(before, 0);
         const Grid whole(before, 1), wanted(before, 0);
         const auto product = [&](const Stored& c) {
