@@ -153,7 +153,7 @@ std::string recomputation_text(const Training& training) {
                       100 * cost.flops / flops_per_token(training.shape, training.rule).total(),
                       cost.bytes * tokens / 1e9);
   if (cost.moved > 0)
-    text += fmt::format(", {:.3g} GB to and from {}", cost.moved * tokens / 1e9,
+    text += fmt::format(", up to {:.3g} GB to and from {}", cost.moved * tokens / 1e9,
                         training.elsewhere.where);
   return text;
 }

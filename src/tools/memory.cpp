@@ -34,14 +34,20 @@ MemoryForecast forecast_memory(const Comm& comm, const Settings& s) {
   return forecast;
 }
 
+std::string store_text(const MemoryForecast& forecast) {
+  const Elsewhere& elsewhere = forecast.training.elsewhere;
+  if (!elsewhere.speed.known()) return "";
+  return fmt::format("{}: {:.2f} GB/s written, {:.2f} read by each rank", elsewhere.where,
+                     elsewhere.speed.save / 1e9, elsewhere.speed.fetch / 1e9);
+}
+
 void say_memory(const MemoryForecast& forecast) {
   log::say("memory per rank");
   for (const std::string& line : memory_table(forecast.rows)) log::line(line);
   const std::string again = recomputation_text(forecast.training);
   if (!again.empty()) log::say("recomputed      {}", again);
-  if (const Elsewhere& elsewhere = forecast.training.elsewhere; elsewhere.speed.known())
-    log::say("offload         {}: {:.2f} GB/s written, {:.2f} read by each rank", elsewhere.where,
-             elsewhere.speed.save / 1e9, elsewhere.speed.fetch / 1e9);
+  const std::string store = store_text(forecast);
+  if (!store.empty()) log::say("offload         {}", store);
 }
 
 }  // namespace dfascale

@@ -1,6 +1,7 @@
 // What a run will take of a rank's memory, by what it is for.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "comm/comm.hpp"
@@ -21,6 +22,9 @@ struct MemoryForecast {
 /// same.
 MemoryForecast forecast_memory(const Comm& comm, const Settings& settings);
 
+/// "scratch: 0.57 GB/s written, 0.89 read by each rank": the store that blocks may send to; empty:
+/// there is none.
+std::string store_text(const MemoryForecast& forecast);
 /// The table, with its sum, and what is computed again.
 void say_memory(const MemoryForecast& forecast);
 

@@ -58,6 +58,8 @@ StepTimes time_steps(const Comm& comm, const Device& on, Gemm& gemm, const Setti
   const MemoryForecast memory = forecast_memory(comm, settings);
   result.predicted_bytes = bytes_of(memory.rows);
   result.recomputed = recomputation_text(memory.training);
+  if (const std::string store = store_text(memory); !store.empty())
+    result.recomputed += (result.recomputed.empty() ? "nothing; " : "; ") + store;
   PeakResident::forget();
   MadeUpSteps bench(comm, on, gemm, settings, memory.training);
   bench.step();

@@ -119,8 +119,6 @@ def decks():
         train("less memory than a rank needs", USAGE,
               ["run.memory = 1000000", "needs at least", "optimiser moments", "in all", "parallel.micro_batches"],
               "run.memory=1MB"),
-        train("no folder for activations", USAGE, ['run.offload = "nowhere"', "cannot make a file there", "leave the key empty"],
-              "run.offload=nowhere", "run.memory=1GB"),
         train("more replicas than ranks", USAGE, ["parallel.dp", "mpirun -n 2"], "parallel.dp=2"),
     ]
 

@@ -68,14 +68,15 @@ def test_text(program, source, folder, checks):
 
 
 def test_budget(program, source, folder, checks):
-    kept = answer(program, source, folder, *layout())
-    within = [*layout(), "--set", f"run.memory={int(0.85 * kept['memory'])}"]
+    long = layout("--set", "model.context=64")
+    kept = answer(program, source, folder, *long)
+    within = [*long, "--set", f"run.memory={int(0.85 * kept['memory'])}"]
     again = answer(program, source, folder, *within)
     checks.that(again["memory"] <= 0.85 * kept["memory"] and again["fits"], "a plan stays within run.memory")
     checks.that(again["recomputed"] and again["step"] > kept["step"] and not kept["recomputed"], "and says what that costs")
     said = plan(program, source, folder, *within)[1]
     checks.that("recomputed      stage 0: " in said, "in words, too")
-    said = plan(program, source, folder, *layout("--set", "run.memory=1MB"))[1]
+    said = plan(program, source, folder, *layout("--set", "run.memory=1KB"))[1]
     checks.that("of 0.0: TOO MUCH" in said, "a budget that no layout keeps is told")
 
 

@@ -62,7 +62,7 @@ def failures(checks, lab, ranks, budget, rank):
         where = {"DFASCALE_FAULT_RANK": str(rank)} if ranks else {}
         code, said = lab.train(f"failed-{ranks}-{call}-{number}", ranks, budget, fault=f"{call} {number} {error}", **where)
         fine = code == DEVICE and os.strerror(error) in said and 'run.offload = "scratch"' in said and "free" in said
-        checks.that(fine, f"{max(ranks, 1)} rank(s), {errno.errorcode[error]} from {call} {number} {'' if fine else code, said}")
+        checks.that(fine, f"{max(ranks, 1)} rank(s), {errno.errorcode[error]} from {call} {number} {'' if fine else (code, said)}")
 
 
 def cut_short(checks, lab, budget):
@@ -74,7 +74,7 @@ def cut_short(checks, lab, budget):
 
 def killed(checks, lab, budget):
     code, said = lab.train("killed", 0, budget, fault="write 2 kill-half")
-    checks.that(code == -signal.SIGKILL, f"killed while it writes {code} {said}")
+    checks.that(code == -signal.SIGKILL, f"killed while it writes {'' if code == -signal.SIGKILL else (code, said)}")
     checks.that(not list((lab.work / "scratch").iterdir()), "nothing is left on the disk by any of these")
 
 
