@@ -32,8 +32,8 @@ struct Product {
   ConstVec bias = {};
 };
 
-/// What there is for products of a precision: instructions; or none, or slower than float's, so that
-/// operands are widened to float (the same roundings, less memory than float, but no speed).
+/// What there is for products of a precision: instructions; or none, or slower than float's, so
+/// that operands are widened to float (the same roundings, less memory than float, but no speed).
 enum class Support { native, widened };
 
 /// Who computes: the library, or the loop that tests compare it with.

@@ -1,5 +1,6 @@
-// The part of CUDA's runtime that kernels/device_cuda.cpp, gemm_cublaslt.cpp and kernels/cuda call, over host memory: for tests on machines without GPUs.  The real header has the same names;
-// the build for GPUs (test kernel.cuda_program) compiles against it.
+// The part of CUDA's runtime that kernels/device_cuda.cpp, gemm_cublaslt.cpp and kernels/cuda call,
+// over host memory: for tests on machines without GPUs.  The real header has the same names; the
+// build for GPUs (test kernel.cuda_program) compiles against it.
 #pragma once
 
 #include <cstddef>
