@@ -22,6 +22,12 @@ struct NodeSums::Marks {
   alignas(64) std::atomic<std::int64_t> added_up{0};
   alignas(64) std::atomic<std::int64_t> taken{0};
 
+  /// Where in a rank's part of a window they lie: Open MPI's begin within a line.  All ranks find
+  /// the same place, since memory is mapped by pages.
+  static char* place_in(void* part) {
+    const auto over = reinterpret_cast<std::uintptr_t>(part) % alignof(Marks);
+    return static_cast<char*>(part) + (over == 0 ? 0 : alignof(Marks) - over);
+  }
   static bool all_beyond(const std::vector<Marks*>& marks, std::atomic<std::int64_t> Marks::*mark,
                          std::int64_t chunk) {
     return std::ranges::all_of(marks, [&](const Marks* of_rank) {
@@ -35,8 +41,9 @@ struct NodeSums::Marks {
 
 std::shared_ptr<NodeSums> NodeSums::make(MPI_Comm ranks) {
   static_assert(std::atomic<std::int64_t>::is_always_lock_free);
-  const auto bytes = static_cast<MPI_Aint>(sizeof(Marks)) + chunks_at_once * chunk_floats * 4;
-  // Each rank's part in pages of its own: aligned, and near to the rank.
+  const auto bytes =
+      static_cast<MPI_Aint>(alignof(Marks) + sizeof(Marks)) + chunks_at_once * chunk_floats * 4;
+  // Each rank's part in pages of its own: near to the rank.
   MPI_Info info = MPI_INFO_NULL;
   MPI_CHECKED(MPI_Info_create(&info));
   MPI_CHECKED(MPI_Info_set(info, "alloc_shared_noncontig", "true"));
@@ -61,8 +68,9 @@ NodeSums::NodeSums(MPI_Comm ranks, MPI_Win window)
     int unit = 0;
     void* memory = nullptr;
     MPI_CHECKED(MPI_Win_shared_query(window_, rank, &bytes, &unit, &memory));
-    marks_.push_back(static_cast<Marks*>(memory));
-    buffers_.push_back(reinterpret_cast<float*>(static_cast<char*>(memory) + sizeof(Marks)));
+    char* const start = Marks::place_in(memory);
+    marks_.push_back(reinterpret_cast<Marks*>(start));
+    buffers_.push_back(reinterpret_cast<float*>(start + sizeof(Marks)));
   }
   new (marks_[static_cast<std::size_t>(rank_)]) Marks;
   MPI_CHECKED(MPI_Barrier(ranks));
