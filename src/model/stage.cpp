@@ -19,6 +19,16 @@ Offload::Request offload_request(const StageLayout& layout) {
   return {layout.sent, layout.slots, layout.slots == 1 && !layout.splits_backward};
 }
 
+/// Every block of the stage, and after(block) when its arrays are there.
+template <class After>
+void forward_blocks(Stage& s, const Slot& slot, const After& after) {
+  for (std::int64_t i = 0; i < s.range.blocks(); ++i) {
+    s.offload.before_forward(i);
+    slot.blocks[static_cast<std::size_t>(i)].forward(s.on, s.gemm);
+    after(i);
+  }
+}
+
 /// Whether a gradient passes anywhere in the stage.
 bool has_signal(const Rule& rule, const StageRange& range, std::int64_t layers) {
   return range.has_head || takes_gradient(rule, range, layers) ||
@@ -174,19 +184,12 @@ void Stage::embed(const Slot& slot) const {
 
 void Stage::forward(const Slot& slot) {
   embed(slot);
-  for (std::int64_t i = 0; i < range.blocks(); ++i) {
-    offload.before_forward(i);
-    slot.blocks[static_cast<std::size_t>(i)].forward(on, gemm);
-    offload.after_forward(slot.number, i);
-  }
+  forward_blocks(*this, slot, [&](std::int64_t i) { offload.after_forward(slot.number, i); });
 }
 
 void Stage::forward_only(const Slot& slot) {
   embed(slot);
-  for (std::int64_t i = 0; i < range.blocks(); ++i) {
-    offload.before_forward(i);
-    slot.blocks[static_cast<std::size_t>(i)].forward(on, gemm);
-  }
+  forward_blocks(*this, slot, [](std::int64_t) {});
 }
 
 void Stage::evaluate(const Slot& slot) {
