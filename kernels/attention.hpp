@@ -4,7 +4,6 @@
 #pragma once
 
 #include "kernels/device.hpp"
-#include "kernels/gemm.hpp"
 #include "kernels/real.hpp"
 
 namespace dfascale {
@@ -13,18 +12,18 @@ struct AttentionShape {
   std::int64_t sequences, context, width, heads;
 };
 
-/// Floats of scratch that forward and backward need: on hosts whatever the number of sequences and
-/// heads.  On GPUs throws Error(Exit::usage) if heads are wider than 256.
-std::int64_t attention_scratch(const AttentionShape& shape, Precision precision);
+/// Floats of scratch that forward and backward need: on hosts for each thread, whatever the number
+/// of sequences and heads.  On GPUs throws Error(Exit::usage) if heads are wider than 256.
+std::int64_t attention_scratch(const AttentionShape& shape);
 
 /// out (B*T, D) = softmax(q k^T / sqrt(D/H), causal) v; overwritten.  out and qkv have one
-/// precision, on hosts also that of probabilities in products; scores and sums are float.
-void attention_forward(const Device& on, Gemm& gemm, Stored out, ConstStored qkv,
-                       const AttentionShape& shape, Vec scratch);
+/// precision; scores, probabilities and sums are float.
+void attention_forward(const Device& on, Stored out, ConstStored qkv, const AttentionShape& shape,
+                       Vec scratch);
 
 /// dqkv (B*T, 3*D) overwritten, from dout (B*T, D) and qkv, all of one precision.  Computes the
-/// probabilities again, exactly as forward did.
-void attention_backward(const Device& on, Gemm& gemm, Stored dqkv, ConstStored dout,
-                        ConstStored qkv, const AttentionShape& shape, Vec scratch);
+/// probabilities again, as forward did.
+void attention_backward(const Device& on, Stored dqkv, ConstStored dout, ConstStored qkv,
+                        const AttentionShape& shape, Vec scratch);
 
 }  // namespace dfascale

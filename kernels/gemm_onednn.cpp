@@ -104,9 +104,9 @@ bool has_gaps(const ConstStored& m) { return m.stride != m.cols; }
 /// way after all and takes 5 to 25 % longer for it (Sapphire Rapids, oneDNN 2.6).
 bool wants_matmul(const Product& p, std::int64_t k) {
   constexpr std::int64_t narrow = 1024, short_sum = 4096, short_turned_sum = 1024;
-  return p.alpha == 1.0f && p.a_side == Side::plain && p.c.cols <= narrow &&
-         k <= (p.b_side == Side::plain ? short_sum : short_turned_sum) && !has_gaps(p.c) &&
-         !has_gaps(p.a) && !has_gaps(p.b);
+  if (p.alpha != 1.0f || p.a_side == Side::turned) return false;
+  if (has_gaps(p.a) || has_gaps(p.b) || has_gaps(p.c)) return static_cast<bool>(p.bias);
+  return p.c.cols <= narrow && k <= (p.b_side == Side::plain ? short_sum : short_turned_sum);
 }
 
 /// A bf16 result is summed up in a float copy of it, which the library keeps: in parts of so many

@@ -46,8 +46,8 @@ void start(const char* name, const Device& on, void (*kernel)(Problem<T>), std::
 
 using namespace flash;
 
-void attention_forward(const Device& on, Gemm&, Stored out, ConstStored qkv,
-                       const AttentionShape& shape, Vec) {
+void attention_forward(const Device& on, Stored out, ConstStored qkv, const AttentionShape& shape,
+                       Vec) {
   with_type(qkv.precision, [&]<class T>(T) {
     const Problem<T> problem{shape, qkv.as<const T>(), {}, out.as<T>(), {}};
     for_sizes(shape, [&](auto sizes) {
@@ -58,7 +58,7 @@ void attention_forward(const Device& on, Gemm&, Stored out, ConstStored qkv,
   });
 }
 
-void attention_backward(const Device& on, Gemm&, Stored dqkv, ConstStored dout, ConstStored qkv,
+void attention_backward(const Device& on, Stored dqkv, ConstStored dout, ConstStored qkv,
                         const AttentionShape& shape, Vec scratch) {
   with_type(qkv.precision, [&]<class T>(T) {
     const Problem<T> problem{shape, qkv.as<const T>(), dout.as<const T>(), dqkv.as<T>(), scratch};

@@ -4,7 +4,7 @@
 
 namespace dfascale {
 
-std::int64_t attention_scratch(const AttentionShape& shape, Precision) {
+std::int64_t attention_scratch(const AttentionShape& shape) {
   const std::int64_t size = shape.width / shape.heads;
   if (size > flash::widest_head)
     fail(Exit::usage,

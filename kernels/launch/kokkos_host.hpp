@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/lanes.hpp"
 #include "kernels/launch/kokkos_label.hpp"
 
 #define DFASCALE_KERNEL [=]
@@ -55,14 +56,13 @@ DFASCALE_INLINE T reduce(int begin, int end, T start, const F& f, const Op& op) 
   int c = begin;
   for (; c + many <= end; c += many) take_columns<many, T>(all, c, f, op);
   for (; c + few <= end; c += few) take_columns<few, T>(all, c, f, op);
-  T value[many], rest = start;
+  T rest = start;
   for (; c < end; ++c) op(rest, f(c));
-  __builtin_memcpy(value, all, sizeof value);
-  for (int width = many / 2; width > 0; width /= 2) {
-    for (int l = 0; l < width; ++l) op(value[l], value[l + width]);
-  }
-  op(value[0], rest);
-  return value[0];
+  for (int k = many * sizeof(T) / 64 / 2; k > 0; k /= 2)
+    for (int i = 0; i < k; ++i) op(all[i], all[i + k]);
+  T value = fold(all[0], op);
+  op(value, rest);
+  return value;
 }
 
 inline std::int64_t chunks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }

@@ -29,6 +29,9 @@ struct KernelWatch {
 /// From now on; an empty watch ends it.
 void watch_kernels(KernelWatch watch);
 
+/// Rows that hosts work on at once.
+int workers();
+
 /// Whether a launch leaves nothing behind but the kernel on its stream, so that what is queued can
 /// be recorded and replayed.
 bool can_be_recorded();

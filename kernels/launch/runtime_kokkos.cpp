@@ -1,4 +1,6 @@
 // Kokkos, any version from 3.4 on.
+#include <omp.h>
+
 #include <Kokkos_Core.hpp>
 #include <string>
 #include <type_traits>
@@ -57,6 +59,12 @@ void watch_kernels(KernelWatch watch) {
   hooks::set_begin_parallel_reduce_callback(before);
   hooks::set_end_parallel_reduce_callback(after);
 }
+
+#ifdef KOKKOS_ENABLE_OPENMP
+int workers() { return omp_get_max_threads(); }
+#else
+int workers() { return 1; }
+#endif
 
 /// Kokkos does not promise it of its launches.
 bool can_be_recorded() { return false; }

@@ -36,11 +36,12 @@ class Arena {
   }
   Vec vec(std::int64_t size) { return vector<float>(size); }
   Mat mat(std::int64_t rows, std::int64_t cols) { return {vec(rows * cols).data, rows, cols}; }
-  /// In bf16 rows are a line of memory apart: oneDNN 2.6 sends products of arrays with gaps another
-  /// way, 7 to 14 % faster for weight gradients and the projector on Zen 4 (docs/benchmarks.md).
+  /// Rows are a line of memory apart, but for short ones of floats: a whole number of pages apart,
+  /// columns fall into few sets of a cache, and weight gradients read by columns.  And oneDNN 2.6
+  /// sends products of arrays with gaps another way, 2 to 14 % faster (docs/benchmarks.md).
   Stored stored(Precision precision, std::int64_t rows, std::int64_t cols) {
-    const std::int64_t gap = precision == Precision::f32 ? 0 : alignment / bytes_of(precision);
-    const std::int64_t stride = cols + gap;
+    const bool is_short = precision == Precision::f32 && cols < 512;
+    const std::int64_t stride = cols + (is_short ? 0 : alignment / bytes_of(precision));
     return {take(rows * stride * bytes_of(precision)), rows, cols, stride, precision};
   }
 

@@ -30,7 +30,7 @@ BlockScratch BlockScratch::lay_out(Arena& arena, const Shape& s, std::int64_t se
                                    Precision precision) {
   const std::int64_t R = sequences * s.context, D = s.width;
   BlockScratch scratch;
-  scratch.attention = arena.vec(attention_scratch({sequences, s.context, D, s.heads}, precision));
+  scratch.attention = arena.vec(attention_scratch({sequences, s.context, D, s.heads}));
   scratch.wide = arena.stored(precision, R, 4 * D);
   scratch.narrow = arena.stored(precision, R, D);
   if (precision != Precision::f32) scratch.rounded = arena.stored(precision, R, D);
@@ -58,8 +58,7 @@ void Block::compute(const Device& on, Gemm& gemm, BlockPart part) const {
       return norm_forward(on, act.u1, act.mean1, act.rstd1, x, p.ln1.weight, p.ln1.bias);
     case BlockPart::qkv: return project(gemm, act.qkv, act.u1, p.qkv);
     case BlockPart::attended:
-      return attention_forward(on, gemm, act.attended, act.qkv, attention_shape(),
-                               scratch.attention);
+      return attention_forward(on, act.attended, act.qkv, attention_shape(), scratch.attention);
     case BlockPart::h: project(gemm, act.h, act.attended, p.out); return add(on, act.h, x, act.h);
     case BlockPart::u2:
       return norm_forward(on, act.u2, act.mean2, act.rstd2, act.h, p.ln2.weight, p.ln2.bias);
@@ -121,7 +120,7 @@ void Block::learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx,
   if (pass != Pass::input) project_backward_params(on, gemm, g.out, signal, act.attended);
   if (pass != Pass::weights) {
     project_backward_input(gemm, narrow, signal, p.out.weight);
-    attention_backward(on, gemm, dqkv, narrow, act.qkv, attention_shape(), scratch.attention);
+    attention_backward(on, dqkv, narrow, act.qkv, attention_shape(), scratch.attention);
   }
   if (!dx) return learn_first_norm_and_qkv(on, gemm);
   if (pass != Pass::input) project_backward_params(on, gemm, g.qkv, dqkv, act.u1);

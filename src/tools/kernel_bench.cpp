@@ -79,7 +79,7 @@ struct Arrays {
     for (Mat* w : {&token, &dtoken}) *w = arena.mat(V, D);
     position = arena.mat(shape.context, D);
     for (Vec* w : {&m, &v}) *w = arena.vec(V * D);
-    scratch = arena.vec(attention_scratch({rows(s), shape.context, D, shape.heads}, precision));
+    scratch = arena.vec(attention_scratch({rows(s), shape.context, D, shape.heads}));
     pieces.add({0, V * D});
     pieces.lay_out(arena, on);
     squares = arena.vector<double>(pieces.size());
@@ -131,7 +131,7 @@ void fill_arrays(const Device& on, Arrays& a, const Settings& s) {
   copy_to_device(on, a.constants.data, &constants, sizeof constants);
 }
 
-std::vector<Case> cases_of(const Device& on, Gemm& gemm, const Arrays& a, const Settings& s) {
+std::vector<Case> cases_of(const Device& on, const Arrays& a, const Settings& s) {
   const Shape shape = shape_of(s.model);
   const AttentionShape attention{Arrays::rows(s), shape.context, shape.width, shape.heads};
   const auto R = static_cast<double>(a.x.rows);
@@ -148,7 +148,7 @@ std::vector<Case> cases_of(const Device& on, Gemm& gemm, const Arrays& a, const 
       {"norm_forward", traffic(a.x, a.u, a.mean, a.rstd), 0,
        [&, on] { norm_forward(on, a.u, a.mean, a.rstd, a.x, a.gain, a.shift); }},
       {"attention_forward", traffic(a.qkv, a.u), pair,
-       [&, on, attention] { attention_forward(on, gemm, a.u, a.qkv, attention, a.scratch); }},
+       [&, on, attention] { attention_forward(on, a.u, a.qkv, attention, a.scratch); }},
       {"add", traffic(a.x, a.h, a.y), 0, [&, on] { add(on, a.y, a.x, a.h); }},
       {"activation_forward", traffic(a.a, a.z), 0,
        [&, on, shape] { activation_forward(on, a.z, a.a, shape.activation); }},
@@ -169,9 +169,7 @@ std::vector<Case> cases_of(const Device& on, Gemm& gemm, const Arrays& a, const 
       {"norm_backward_params", traffic(a.du, a.x), 0,
        [&, on] { norm_backward_params(on, a.dgain, a.dshift, a.du, a.x, a.mean, a.rstd); }},
       {"attention_backward", traffic(a.qkv, a.du, a.dqkv), 2.5 * pair,
-       [&, on, attention] {
-         attention_backward(on, gemm, a.dqkv, a.du, a.qkv, attention, a.scratch);
-       }},
+       [&, on, attention] { attention_backward(on, a.dqkv, a.du, a.qkv, attention, a.scratch); }},
       {"bias_backward", traffic(a.z), 0, [&, on] { bias_backward(on, a.bias, a.z); }},
       {"normalize", traffic(a.x, a.du), 0, [&, on] { normalize(on, a.du, a.x, a.mean, a.rstd); }},
       {"norm_linear_backward_params",
@@ -275,7 +273,7 @@ int bench_kernels(const KernelOptions& options) {
   const auto arrays = make_in<Arrays>(arena, device, settings);
   fill_arrays(device, *arrays, settings);
   const std::vector<Measured> all =
-      measure(device, cases_of(device, gemm, *arrays, settings), peak, options.seconds);
+      measure(device, cases_of(device, *arrays, settings), peak, options.seconds);
   print(all, peak);
   if (!options.on.json.empty() && session.comm().rank() == 0)
     write_json(options.on.json, settings, all, peak);

@@ -9,8 +9,10 @@ std::string group_of_kernel(const std::string& kernel) {
                                                             {"activation_back", "activation"},
                                                             {"adamw", "optimiser"},
                                                             {"piece_squares", "gradient norms"},
-                                                            {"softmax", "attention softmax"},
-                                                            {"softmax_back", "attention softmax"},
+                                                            {"attention", "attention"},
+                                                            {"attention_back", "attention"},
+                                                            {"attention_query", "attention"},
+                                                            {"attention_keys", "attention"},
                                                             {"embed_forward", "embedding"},
                                                             {"token_backward", "embedding"},
                                                             {"position_back", "embedding"},
@@ -36,16 +38,16 @@ std::string group_of_kernel(const std::string& kernel) {
 }
 
 const char* purpose(const Product& p, const Shape& shape) {
-  const std::int64_t head = shape.width / shape.heads, V = shape.padded_vocab();
+  const std::int64_t V = shape.padded_vocab();
   const std::int64_t depth = p.a_side == Side::plain ? p.a.cols : p.a.rows;
   const bool gives_weights = p.a_side == Side::turned, goes_forward = p.b_side == Side::turned;
-  if (shape.heads > 1 && (depth == head || p.c.cols == head)) return "attention products";
   if (gives_weights)
     return p.c.rows == V ? "projector: weight gradient" : "linears: weight gradients";
+  if (p.bias) return "linears: forward";
   if (depth == V) return goes_forward ? "feedback" : "projector: input gradient";
   if (p.c.cols == V) return "projector: forward";
   if (!goes_forward) return "linears: input gradients";
-  return p.bias ? "linears: forward" : "feedback";
+  return "feedback";
 }
 
 }  // namespace dfascale

@@ -8,6 +8,7 @@
 #include "kernels/adam.hpp"
 #include "kernels/attention.hpp"
 #include "kernels/embed.hpp"
+#include "kernels/gemm.hpp"
 #include "kernels/loss.hpp"
 #include "kernels/norm.hpp"
 #include "kernels/reduce.hpp"
