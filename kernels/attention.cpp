@@ -155,6 +155,11 @@ DFASCALE_INLINE Columns columns_from(std::int64_t first, std::integer_sequence<i
   return Columns{l...} + static_cast<std::int32_t>(first);
 }
 
+inline constexpr auto plus = [](auto& all, const auto& next) { all += next; };
+inline constexpr auto larger = [](auto& all, const auto& next) {
+  all = all < next ? next : all;  // a NaN does not become the largest; it shows in the sum
+};
+
 DFASCALE_INLINE Lanes load(const float* from) {
   Lanes x;
   __builtin_memcpy(&x, from, sizeof x);
@@ -194,9 +199,8 @@ void softmax(Mat scores, const Block& block, float scale) {
         for (int r = 0; r < rows; ++r) partly(r, c);
       }
     };
-    Lanes largest[rows], sum[rows];
+    Lanes largest[rows], sum[rows], inverse[rows];
     for (int r = 0; r < rows; ++r) largest[r] = Lanes{} + no_score, sum[r] = Lanes{};
-    const auto larger = [](auto& all, const auto& next) { all = all < next ? next : all; };
     for_registers([&](int r, std::int64_t c) { larger(largest[r], load(&p(r, c))); },
                   [&](int r, std::int64_t c) {
                     larger(largest[r], sees(r, c) ? load(&p(r, c)) : Lanes{} + no_score);
@@ -214,9 +218,10 @@ void softmax(Mat scores, const Block& block, float scale) {
         [&](int r, std::int64_t c) { keep(r, c, exponential(r, c)); },
         [&](int r, std::int64_t c) { keep(r, c, sees(r, c) ? exponential(r, c) : Lanes{}); });
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r)
-      sum[r] = 1.0f / (Lanes{} + fold(sum[r], [](auto& all, const auto& next) { all += next; }));
-    const auto divide = [&](int r, std::int64_t c) { store(&p(r, c), load(&p(r, c)) * sum[r]); };
+    for (int r = 0; r < rows; ++r) inverse[r] = Lanes{} + 1.0f / fold(sum[r], plus);
+    const auto divide = [&](int r, std::int64_t c) {
+      store(&p(r, c), load(&p(r, c)) * inverse[r]);
+    };
     for_registers(divide, divide);
   }
 }
@@ -238,8 +243,7 @@ void softmax_backward(Mat gradient, ConstMat weights, const Block& block) {
       for (int r = 0; r < rows; ++r) delta[r] += load(&p(r, c)) * load(&ds(r, c));
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r)
-      delta[r] = Lanes{} + fold(delta[r], [](auto& all, const auto& next) { all += next; });
+    for (int r = 0; r < rows; ++r) delta[r] = Lanes{} + fold(delta[r], plus);
     for (std::int64_t c = 0; c < width; c += tile::lanes) {
 #pragma GCC unroll 8
       for (int r = 0; r < rows; ++r)

@@ -91,8 +91,8 @@ inline void multiply(Mat c, Left left, ConstMat right, std::int64_t terms, Into 
   }
 }
 
-/// Lanes of two rows, those of `below` where the bit `half` of the lane is set ...: its half of
-/// what the two exchange when the squares across the diagonal change places.
+/// What the upper or lower of two rows, `half` apart, becomes when the two squares of that size
+/// across the diagonal change places: upper right, in the lanes with that bit, and lower left.
 template <int half, bool is_lower, int... l>
 DFASCALE_INLINE Lanes exchanged(Lanes above, Lanes below, std::integer_sequence<int, l...>) {
   if constexpr (is_lower)
