@@ -17,7 +17,7 @@ class Profile;
 /// An operand as stored, or turned (transposed).
 enum class Side { plain, turned };
 
-/// C = alpha * op(A) op(B) + beta * C [+ bias on every row], all row-major, any stride >= cols.
+/// C = op(A) op(B) + beta * C [+ bias on every row], all row-major, any stride >= cols.
 /// op(A) is (C.rows x k), op(B) is (k x C.cols); bias has C.cols elements or none.  beta is 0 or 1.
 /// A and B have one precision; sums run in float and are rounded once, to how C is stored: C is
 /// float where A and B are, else either.  On GPUs the bias of a bf16 C is rounded to bf16 first.
@@ -28,7 +28,6 @@ struct Product {
   ConstStored b;
   Side b_side = Side::plain;
   Into into = Into::overwrite;
-  float alpha = 1.0f;
   ConstVec bias = {};
 };
 

@@ -14,7 +14,7 @@ struct Columns {
   Side side;
 };
 
-/// result (n x m) = alpha * op(first) op(second) + beta * result [+ bias on every column], with m,
+/// result (n x m) = op(first) op(second) + beta * result [+ bias on every column], with m,
 /// n of the row-major C (m x n): its bias has an element for each row of the result.
 struct ColumnProduct {
   Columns first;       ///< B; op(first) is n x k

@@ -216,8 +216,8 @@ void Gemm::run(const Product& p) {
   if (p.bias && p.c.precision == Precision::bf16) columns.bias = state_->rounded_bias(p);
   const Prepared& with = state_->prepared(p, columns);
   if (p.bias) set(with.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, columns.bias, p);
-  const float beta = p.into == Into::add ? 1.0f : 0.0f;
-  expect(cublasLtMatmul(state_->handle.get(), with.operation.get(), &p.alpha, columns.first.data,
+  const float alpha = 1.0f, beta = p.into == Into::add ? 1.0f : 0.0f;
+  expect(cublasLtMatmul(state_->handle.get(), with.operation.get(), &alpha, columns.first.data,
                         with.first.get(), columns.second.data, with.second.get(), &beta, p.c.data,
                         with.result.get(), p.c.data, with.result.get(), &with.algorithm,
                         state_->workspace.get(), workspace_size,

@@ -26,7 +26,6 @@ struct Key {
   Precision operands, result;
   Into into;
   bool bias;
-  float alpha;
 
   bool operator==(const Key&) const = default;
 };
@@ -66,17 +65,11 @@ dnnl::matmul::primitive_desc describe_matmul(
     const dnnl::memory::desc& bias, const dnnl::memory::desc& c, const dnnl::primitive_attr& attr) {
   return {engine, a, b, bias, c, attr};
 }
-void append_factor(dnnl::post_ops& to, float alpha) {
-  to.append_eltwise(dnnl::algorithm::eltwise_linear, alpha, 0.0f);
-}
 #else
 dnnl::matmul::primitive_desc describe_matmul(
     const dnnl::engine& engine, const dnnl::memory::desc& a, const dnnl::memory::desc& b,
     const dnnl::memory::desc& bias, const dnnl::memory::desc& c, const dnnl::primitive_attr& attr) {
   return {dnnl::matmul::desc(a, b, bias, c), attr, engine};
-}
-void append_factor(dnnl::post_ops& to, float alpha) {
-  to.append_eltwise(1.0f, dnnl::algorithm::eltwise_linear, alpha, 0.0f);
 }
 #endif
 
@@ -87,7 +80,6 @@ Primitive build(const dnnl::engine& engine, const Key& key) {
   const dnnl::memory::desc bias =
       key.bias ? layout(1, key.n, key.n, Side::plain, Precision::f32) : dnnl::memory::desc();
   dnnl::post_ops after;
-  if (key.alpha != 1.0f) append_factor(after, key.alpha);
   if (key.into == Into::add) after.append_sum(1.0f);
   dnnl::primitive_attr attr;
   attr.set_post_ops(after);
@@ -100,11 +92,11 @@ bool has_gaps(const ConstStored& m) { return m.stride != m.cols; }
 
 /// Which route is faster, from measurements on one core of Zen 5 over the shapes of the paper's
 /// ladder: matmul (2 to 10 %) for narrow results with short sums, sgemm for the rest, weight
-/// gradients (A turned) above all.  Where rows lie apart, as attention's do, matmul goes sgemm's
-/// way after all and takes 5 to 25 % longer for it (Sapphire Rapids, oneDNN 2.6).
+/// gradients (A turned) above all.  Where rows lie apart matmul goes sgemm's way after all, and
+/// is called only for the bias, which sgemm does not know (Sapphire Rapids, oneDNN 2.6).
 bool wants_matmul(const Product& p, std::int64_t k) {
   constexpr std::int64_t narrow = 1024, short_sum = 4096, short_turned_sum = 1024;
-  if (p.alpha != 1.0f || p.a_side == Side::turned) return false;
+  if (p.a_side == Side::turned) return false;
   if (has_gaps(p.a) || has_gaps(p.b) || has_gaps(p.c)) return static_cast<bool>(p.bias);
   return p.c.cols <= narrow && k <= (p.b_side == Side::plain ? short_sum : short_turned_sum);
 }
@@ -195,7 +187,7 @@ struct Gemm::State {
   void matmul(const Product& p, std::int64_t k);
   void sgemm(const Product& p, std::int64_t k);
   void product(const Product& p, std::int64_t k);
-  void half_product(Product p, std::int64_t k);
+  void half_product(const Product& p, std::int64_t k);
   void stripes(const Product& p, std::int64_t k);
   void widened(const Product& p, std::int64_t k);
 };
@@ -203,8 +195,7 @@ struct Gemm::State {
 Primitive& Gemm::State::primitive(const Product& p, std::int64_t k) {
   const Key key{p.c.rows,      p.c.cols,      k,        p.a.stride,
                 p.b.stride,    p.c.stride,    p.a_side, p.b_side,
-                p.a.precision, p.c.precision, p.into,   static_cast<bool>(p.bias),
-                p.alpha};
+                p.a.precision, p.c.precision, p.into,   static_cast<bool>(p.bias)};
   const auto found = primitives.find(key);
   if (found != primitives.end()) return found->second;
   try {
@@ -237,8 +228,8 @@ void Gemm::State::sgemm(const Product& p, std::int64_t k) {
   const auto turned = [](Side side) { return side == Side::turned ? 'T' : 'N'; };
   const ConstMat a = p.a.as<const float>(), b = p.b.as<const float>();
   const Mat c = p.c.as<float>();
-  expect(dnnl_sgemm(turned(p.a_side), turned(p.b_side), c.rows, c.cols, k, p.alpha, a.data,
-                    a.stride, b.data, b.stride, beta, c.data, c.stride),
+  expect(dnnl_sgemm(turned(p.a_side), turned(p.b_side), c.rows, c.cols, k, 1.0f, a.data, a.stride,
+                    b.data, b.stride, beta, c.data, c.stride),
          p);
 }
 
@@ -248,13 +239,8 @@ void Gemm::State::product(const Product& p, std::int64_t k) {
   sgemm(p, k);
 }
 
-void Gemm::State::half_product(Product p, std::int64_t k) {
+void Gemm::State::half_product(const Product& p, std::int64_t k) {
   if (support(Precision::bf16) == Support::widened) return widened(p, k);
-  if (p.bias && p.alpha != 1.0f) {  // the primitive would scale the bias as well
-    start_with_bias(p);
-    p.bias = {};
-    p.into = Into::add;
-  }
   if (p.c.precision == Precision::bf16 && p.c.size() > most_in_stripe) return stripes(p, k);
   matmul(p, k);
 }

@@ -33,7 +33,6 @@ void gemm_reference(const Product& p) {
     for (std::int64_t j = 0; j < p.c.cols; ++j) {
       double sum = 0;
       for (std::int64_t l = 0; l < k; ++l) sum += a(i, l) * b(l, j);
-      sum *= static_cast<double>(p.alpha);
       if (p.bias) sum += static_cast<double>(p.bias(j));
       if (p.into == Into::add) sum += element(p.c, i, j);
       store(p.c, i, j, sum);

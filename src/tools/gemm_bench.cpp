@@ -56,7 +56,7 @@ std::vector<Found> products_of_step(const Comm& comm, const Device& on, Gemm& ge
   steps.step();
   std::map<std::string, Found> by_shape;
   const Profile profile(on, gemm, [&](const Product& p) {
-    const std::string key = fmt::format("{} x{}", describe(p), p.alpha);
+    const std::string key = describe(p);
     by_shape.try_emplace(key, Found{p, purpose(p, shape), 0, 0, {}});
     return key;
   });
