@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/launch.hpp"
 #include "kernels/launch/runtime.hpp"
@@ -83,14 +84,20 @@ float score_scale(const AttentionShape& shape) {
   return 1.0f / std::sqrt(static_cast<float>(shape.width / shape.heads));
 }
 
+/// Heads' rows lie too far apart for the processor to see what comes next.
+template <class T>
+void prefetch_after(const Matrix<T>& m, std::int64_t row) {
+  constexpr std::int64_t ahead = 8, line = 64 / sizeof(T);
+  for (std::int64_t c = 0; row + ahead < m.rows && c < m.cols; c += line)
+    __builtin_prefetch(&m(row + ahead, c), std::is_const_v<T> ? 0 : 1);
+}
+
 /// to = from, with zeros around it.
 template <class T>
 void pack(Mat to, Matrix<const T> from) {
-  constexpr std::int64_t ahead = 8, line = 64 / sizeof(T);
   for (std::int64_t r = 0; r < to.rows; ++r) {
+    prefetch_after(from, r);
     const std::int64_t count = r < from.rows ? from.cols : 0;
-    for (std::int64_t c = 0; r + ahead < from.rows && c < count; c += line)
-      __builtin_prefetch(&from(r + ahead, c));
 #pragma omp simd
     for (std::int64_t c = 0; c < count; ++c) to(r, c) = from(r, c);
     for (std::int64_t c = count; c < to.cols; ++c) to(r, c) = 0.0f;
@@ -100,10 +107,8 @@ void pack(Mat to, Matrix<const T> from) {
 /// The other way round.
 template <class T>
 void unpack(Matrix<T> to, Mat from, float factor = 1.0f) {
-  constexpr std::int64_t ahead = 8, line = 64 / sizeof(T);
   for (std::int64_t r = 0; r < to.rows; ++r) {
-    for (std::int64_t c = 0; r + ahead < to.rows && c < to.cols; c += line)
-      __builtin_prefetch(&to(r + ahead, c), 1);
+    prefetch_after(to, r);
 #pragma omp simd
     for (std::int64_t c = 0; c < to.cols; ++c) to(r, c) = from(r, c) * factor;
   }
@@ -146,7 +151,7 @@ void spread(Mat of_keys, ConstMat weights, ConstMat of_queries, const Block& blo
   }
 }
 
-using tile::Lanes;
+using tile::Lanes, tile::load, tile::store;
 using Columns __attribute__((vector_size(sizeof(Lanes)))) = std::int32_t;
 
 /// first, first + 1, ...
@@ -159,13 +164,6 @@ inline constexpr auto plus = [](auto& all, const auto& next) { all += next; };
 inline constexpr auto larger = [](auto& all, const auto& next) {
   all = all < next ? next : all;  // a NaN does not become the largest; it shows in the sum
 };
-
-DFASCALE_INLINE Lanes load(const float* from) {
-  Lanes x;
-  __builtin_memcpy(&x, from, sizeof x);
-  return x;
-}
-DFASCALE_INLINE void store(float* to, Lanes x) { __builtin_memcpy(to, &x, sizeof x); }
 
 DFASCALE_INLINE Lanes exp_of_negative(Lanes x) {
   alignas(sizeof(Lanes)) float each[tile::lanes];

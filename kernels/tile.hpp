@@ -31,6 +31,13 @@ inline constexpr std::int64_t strip = most_vectors * lanes;
 
 using Lanes __attribute__((vector_size(lanes * sizeof(float)))) = float;
 
+inline Lanes load(const float* from) {
+  Lanes x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return x;
+}
+inline void store(float* to, Lanes x) { __builtin_memcpy(to, &x, sizeof x); }
+
 constexpr std::int64_t up_to(std::int64_t n, std::int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
@@ -53,14 +60,13 @@ void multiply_tile(Mat c, Left left, ConstMat right, std::int64_t terms, Into in
   for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
-      sum[r][v] = Lanes{};
-      if (into == Into::add) __builtin_memcpy(&sum[r][v], &c(r, v * lanes), sizeof(Lanes));
+      sum[r][v] = into == Into::add ? load(&c(r, v * lanes)) : Lanes{};
     }
   }
   for (std::int64_t k = 0; k < terms; ++k) {
     Lanes b[vectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) __builtin_memcpy(&b[v], &right(k, v * lanes), sizeof(Lanes));
+    for (int v = 0; v < vectors; ++v) b[v] = load(&right(k, v * lanes));
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       const float a = left.data[r * left.row_step + k * left.term_step];
@@ -71,7 +77,7 @@ void multiply_tile(Mat c, Left left, ConstMat right, std::int64_t terms, Into in
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) __builtin_memcpy(&c(r, v * lanes), &sum[r][v], sizeof(Lanes));
+    for (int v = 0; v < vectors; ++v) store(&c(r, v * lanes), sum[r][v]);
   }
 }
 
@@ -122,13 +128,11 @@ inline void turn(Mat to, ConstMat from) {
     for (std::int64_t left = 0; left < to.rows; left += lanes) {
       Lanes square[lanes];
       for (int r = 0; r < lanes; ++r) {
-        square[r] = Lanes{};
-        if (r < rows_here) __builtin_memcpy(&square[r], &from(top + r, left), sizeof(Lanes));
+        square[r] = r < rows_here ? load(&from(top + r, left)) : Lanes{};
       }
       turn_square(square);
       const std::int64_t cols_here = std::min<std::int64_t>(lanes, to.rows - left);
-      for (int c = 0; c < cols_here; ++c)
-        __builtin_memcpy(&to(left + c, top), &square[c], sizeof(Lanes));
+      for (int c = 0; c < cols_here; ++c) store(&to(left + c, top), square[c]);
     }
   }
 }
