@@ -218,7 +218,7 @@ void parallel_keys(Table& t) {
   t.section = "parallel";
   t.whole("dp", MEMBER(parallel.dp), 0, from_to(0, 1 << 20), "replicas", "Data-parallel replicas; 0: one for every rank.");
   t.whole("pp", MEMBER(parallel.pp), 1, from_to(1, 1 << 16), "ranks", "Ranks of a replica's pipeline: each holds a contiguous part of the blocks, or several with virtual stages.");
-  t.whole("zero", MEMBER(parallel.zero), 0, from_to(0, 1), "", "1: optimiser state is sharded over replicas (ZeRO-1).");
+  t.whole("zero", MEMBER(parallel.zero), 1, from_to(0, 1), "", "1: optimiser state is sharded over replicas (ZeRO-1), which takes less memory and time; 0: every replica keeps and updates all of it, and no parameters are exchanged after a step.");
   t.word("schedule", MEMBER(parallel.schedule), "", schedule_names(), "Order of a pipeline's forward and backward passes; unlocked is for rules whose blocks wait for no other block, zb-* for backpropagation.");
   t.derived("1f1b for bp, unlocked for other rules");
   t.whole("virtual_stages", MEMBER(parallel.virtual_stages), 1, from_to(1, 1 << 10), "stages", "Stages of each rank, for interleaved and zb-v.");

@@ -55,6 +55,7 @@ std::string cures(const Training& training, const MemoryUse& use) {
       "optim.batch_sequences (micro-batches of fewer sequences)";
   if (training.optim.precision == Precision::f32) text += ", optim.precision = \"bf16\"";
   if (training.parallel.zero == 0) text += ", parallel.zero = 1 on several replicas";
+  else text += ", more replicas (parallel.dp), which share out optimiser state";
   text += ", more ranks in a pipeline (parallel.pp)";
   if (use.probe == MemoryUse::Probe::alignment) text += ", run.alignment_steps = 0";
   return text;

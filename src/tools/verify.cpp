@@ -21,7 +21,7 @@ constexpr double verify_bucket_mib = 0.01;
 struct VerifyOptions {
   std::string file, precision = "f32", layout = "1x1", schedule, split;
   std::vector<std::string> variants;
-  std::int64_t micro_batches = 1, zero = 0;
+  std::int64_t micro_batches = 1, zero = 1;
   bool json = false;
 };
 
@@ -141,7 +141,7 @@ void add_verify(CLI::App& app, Run& run) {
   command->add_option("--schedule", options->schedule, "Default: 1f1b for bp, unlocked for others")
       ->check(CLI::IsMember(schedule_names()));
   command->add_option("--split", options->split, "Blocks of each stage; default: balanced");
-  command->add_option("--zero", options->zero, "1: optimiser state sharded over replicas")
+  command->add_option("--zero", options->zero, "1: optimiser state sharded over replicas; 0: not")
       ->check(CLI::Range(0, 1))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print the comparisons as JSON");

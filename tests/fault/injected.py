@@ -19,6 +19,7 @@ from runs import checkpoint, same_state, untimed
 
 STEPS, EVERY = 8, 2
 KILLS, KILLS_OF_RANKS = 50, 6
+KILLS_COMPRESSED, KILLS_OF_RANKS_COMPRESSED = 12, 4
 CHECKPOINT = 4  # exit code
 AT_ONCE = 2  # runs side by side
 HANGS_AFTER = 60  # seconds
@@ -94,13 +95,13 @@ def kill_round(lab, number, place, how, ranks, rank):
     return not trouble, f"kill {number + 1}: {where}{how} {what[0]} {what[1].rpartition('/')[2]} {trouble}"
 
 
-def kill_rounds(lab, draw):
+def kill_rounds(lab, draw, kills):
     """Half of them anywhere, which is mostly in the middle of a checkpoint's values; half between the calls that decide
     which file counts."""
     calls = lab.reference(0)[1]
     deciding = [i + 1 for i, (call, path) in enumerate(calls) if call != "write" or not path.endswith(".h5.tmp")]
     ways = ["kill-before", "kill-half", "kill-after"]
-    for number in range(KILLS):
+    for number in range(kills):
         place = draw.choice(deciding) if number % 2 else draw.randrange(1, len(calls) + 1)
         yield kill_round, (lab, number, place, draw.choice(ways), 0, 0)
 
@@ -112,6 +113,11 @@ def kinds_of_calls(calls):
         kind = re.sub(r"step_\d+", "step", path.rpartition("runs/")[2].partition("/")[2])
         kinds.setdefault((call, kind), []).append(i + 1)
     return kinds
+
+
+def last_of_files(calls, places):
+    """The last of these places for each file: HDF5 looks for a file before it makes one, which may fail."""
+    return sorted({calls[place - 1][1]: place for place in places}.values())
 
 
 def same_call(calls, place):
@@ -144,6 +150,8 @@ def error_rounds(lab, draw):
     for (call, kind), places in kinds_of_calls(lab.reference(0)[1]).items():
         for error in errors[call]:
             of_checkpoint = call == "write" and kind.endswith(".h5.tmp")  # what HDF5 writes, then any
+            if call == "open":
+                places = last_of_files(lab.reference(0)[1], places)
             for place in places[:5] + draw.sample(places, 4) if of_checkpoint else [places[len(places) // 2]]:
                 yield error_round, (lab, number, place, error, call, kind)
                 number += 1
@@ -177,9 +185,9 @@ def writes_of_rank(lab, rank):
     return len(log.read_text().splitlines())
 
 
-def two_rank_rounds(lab, draw):
+def two_rank_rounds(lab, draw, kills):
     count = [writes_of_rank(lab, rank) for rank in (0, 1)]
-    for number in range(KILLS_OF_RANKS):
+    for number in range(kills):
         rank = number % 2
         everything = len(lab.reference(2)[1])
         place = draw.randrange(1, everything + 1) if rank == 0 else draw.randrange(1, count[1] + 1)
@@ -282,20 +290,26 @@ def single_cases(lab):
     yield short_writes, (lab, 0)
 
 
+def lab_in(folder, **run):
+    """Where runs of one deck are made, with a corpus."""
+    lab = Lab(Program(sys.argv[1], sys.argv[3]), folder, sys.argv[4])
+    corpus(folder / "data", 60)
+    write(folder / "deck.toml", deck(optim={"tokens": 64 * STEPS}, run={"checkpoint_steps": EVERY, **run}))
+    lab.reference(0), lab.reference(2)
+    return lab
+
+
 def main():
     seed = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     draw, checks = random.Random(seed), Checks()
     print(f"seed {seed}")
-    with work_folder() as work:
-        lab = Lab(Program(sys.argv[1], sys.argv[3]), work, sys.argv[4])
-        corpus(work / "data", 60)
-        write(work / "deck.toml", deck(optim={"tokens": 64 * STEPS}, run={"checkpoint_steps": EVERY}))
-        lab.reference(0), lab.reference(2)
-        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            for part in (kill_rounds(lab, draw), error_rounds(lab, draw), flips(lab, draw), single_cases(lab),
-                         two_rank_rounds(lab, draw)):
-                for result in [pool.submit(round, *arguments) for round, arguments in part]:
-                    checks.that(*result.result())
+    with work_folder() as work, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        plain, compressed = lab_in(work / "plain"), lab_in(work / "compressed", compress=1)
+        for part in (kill_rounds(plain, draw, KILLS), error_rounds(plain, draw), flips(plain, draw), single_cases(plain),
+                     two_rank_rounds(plain, draw, KILLS_OF_RANKS), kill_rounds(compressed, draw, KILLS_COMPRESSED),
+                     error_rounds(compressed, draw), two_rank_rounds(compressed, draw, KILLS_OF_RANKS_COMPRESSED)):
+            for result in [pool.submit(round, *arguments) for round, arguments in part]:
+                checks.that(*result.result())
     return checks.exit_code()
 
 

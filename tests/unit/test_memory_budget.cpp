@@ -262,8 +262,11 @@ TEST(FitToMemory, TextsSayWhatIsComputedAgainAndWhatWouldHelp) {
   const std::string said = refusal(training_of("bp"), with_probe(), program);
   for (const char* part : {"run.memory = 1000000", "optimiser moments", "alignment probe", "in all",
                            "parallel.micro_batches", "optim.batch_sequences", "optim.precision",
-                           "parallel.zero", "parallel.pp", "run.alignment_steps"})
+                           "parallel.zero = 1", "parallel.pp", "run.alignment_steps"})
     EXPECT_NE(said.find(part), std::string::npos) << part << "\n" << said;
+  Training sharded = training_of("bp");
+  sharded.parallel.zero = 1;
+  EXPECT_NE(refusal(sharded, with_probe(), program).find("parallel.dp"), std::string::npos);
 }
 
 }  // namespace
