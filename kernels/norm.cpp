@@ -83,8 +83,8 @@ void normalize(const Device& on, Matrix<T> xhat, ConstMat x, ConstVec mean, Cons
 }
 
 template <class T>
-void linear_backward_params(const Device& on, const NormLinearGradients& g, ConstMat product,
-                            ConstVec column_sums_of_dq, const NormLinearParams& p,
+void linear_backward_params(const Device& on, const NormLinearGradients& g, Into into,
+                            ConstMat product, ConstVec column_sums_of_dq, const NormLinearParams& p,
                             Matrix<const T> weight) {
   const Mat dweight = g.weight;
   const Vec dbias = g.bias, dgain = g.gain, dshift = g.shift;
@@ -94,8 +94,12 @@ void linear_backward_params(const Device& on, const NormLinearGradients& g, Cons
       "norm_fold_dw", on, product.rows, DFASCALE_KERNEL(const Row& row) {
         const std::int64_t j = row.index;
         const float sum = dq(j);
-        row_each(row, cols,
-                 [&](int c) { dweight(j, c) += product(j, c) * gain(c) + sum * shift(c); });
+        const auto value = [&](int c) { return product(j, c) * gain(c) + sum * shift(c); };
+        if (into == Into::add) {
+          row_each(row, cols, [&](int c) { dweight(j, c) += value(c); });
+        } else {
+          row_each(row, cols, [&](int c) { dweight(j, c) = value(c); });
+        }
         once(row, [&] { dbias(j) += sum; });
       });
   column_sums(
@@ -135,10 +139,12 @@ void normalize(const Device& on, Stored xhat, ConstMat x, ConstVec mean, ConstVe
             [&]<class T>(T) { norm::normalize<T>(on, xhat.as<T>(), x, mean, rstd); });
 }
 
-void norm_linear_backward_params(const Device& on, const NormLinearGradients& g, ConstMat product,
-                                 ConstVec column_sums_of_dq, const NormLinearParams& p) {
+void norm_linear_backward_params(const Device& on, const NormLinearGradients& g, Into weight,
+                                 ConstMat product, ConstVec column_sums_of_dq,
+                                 const NormLinearParams& p) {
   with_type(p.weight.precision, [&]<class T>(T) {
-    norm::linear_backward_params<T>(on, g, product, column_sums_of_dq, p, p.weight.as<const T>());
+    norm::linear_backward_params<T>(on, g, weight, product, column_sums_of_dq, p,
+                                    p.weight.as<const T>());
   });
 }
 

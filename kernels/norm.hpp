@@ -37,10 +37,10 @@ struct NormLinearParams {
   ConstStored weight;
 };
 /// Gradients of q = W (xhat gain + shift) + b without the gradient at the norm's output.  Given
-/// product (C, D) = dq^T xhat and column_sums (C) of dq:  dweight(j,c) += product(j,c) gain(c) +
-/// column_sums(j) shift(c), dbias(j) += column_sums(j),  dgain(c) += sum_j weight(j,c)
+/// product (C, D) = dq^T xhat and column_sums (C) of dq:  dweight(j,c) = or += product(j,c) gain(c)
+/// + column_sums(j) shift(c), dbias(j) += column_sums(j),  dgain(c) += sum_j weight(j,c)
 /// product(j,c),  dshift(c) += sum_j weight(j,c) column_sums(j).
-void norm_linear_backward_params(const Device& on, const NormLinearGradients& g, ConstMat product,
-                                 ConstVec column_sums, const NormLinearParams& p);
+void norm_linear_backward_params(const Device& on, const NormLinearGradients& g, Into weight,
+                                 ConstMat product, ConstVec column_sums, const NormLinearParams& p);
 
 }  // namespace dfascale

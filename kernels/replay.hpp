@@ -18,7 +18,7 @@ namespace dfascale {
 /// which numbers by value.  A recording keeps these; what changes from step to step is in memory.
 struct Passage {
   std::string_view name;  ///< a literal
-  std::array<std::int64_t, 3> numbers = {};
+  std::array<std::int64_t, 4> numbers = {};
 
   auto operator<=>(const Passage&) const = default;
 };

@@ -17,7 +17,7 @@ Derivative derivative_of(const Rule& rule, std::int64_t block, std::int64_t laye
 }
 
 /// One block that learns; `below` is where the gradient at its input goes.
-void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
+void learn_block(const Stage& s, const Slot& slot, Pass pass, Into weights, std::int64_t l) {
   const std::int64_t L = s.shape.layers;
   const auto i = static_cast<std::size_t>(l - s.range.first);
   const Block& block = slot.blocks[i];
@@ -26,12 +26,13 @@ void learn_block(const Stage& s, const Slot& slot, Pass pass, std::int64_t l) {
   const bool is_fresh = pass != Pass::weights &&
                         learns_at_once(s.range, static_cast<std::int64_t>(s.slots.size()), l);
   if (!is_fresh) block.recompute(s.on, s.gemm, parts_read(s.rule, s.shape, l, pass));
-  const Derivative derivative = derivative_of(s.rule, l, L);
-  if (learns_by_layer(s.rule, l, L))
-    return block.learn_layers(s.on, s.gemm, slot.fed_back, derivative);
+  const Learning how = {.pass = pass,
+                        .residual = credit == Credit::direct ? s.rule.residual : Residual::vanilla,
+                        .derivative = derivative_of(s.rule, l, L),
+                        .weights = weights};
+  if (learns_by_layer(s.rule, l, L)) return block.learn_layers(s.on, s.gemm, how, slot.fed_back);
   const ConstStored dy = credit == Credit::chain ? Stored(slot.signals[i + 1]) : slot.fed_back;
-  block.learn(s.on, s.gemm, pass, dy, below,
-              credit == Credit::direct ? s.rule.residual : Residual::vanilla, derivative);
+  block.learn(s.on, s.gemm, how, dy, below);
 }
 
 }  // namespace
@@ -60,12 +61,12 @@ BlockParts parts_sent(const Rule& rule, const Shape& shape, std::int64_t block, 
   return facts_of(level).sent.without(parts_dropped(rule, shape, block, level));
 }
 
-void learn_head(Stage& s, const Slot& slot, float scale) {
+void learn_head(Stage& s, const Slot& slot, float scale, Into weights) {
   const bool feeds_back = s.rule.inner == Credit::direct && s.shape.layers > 1;
   const LogitsTap tap = feeds_back && s.rule.error == ErrorTap::logits
                             ? LogitsTap{s.feedback->matrix(), slot.fed_back}
                             : LogitsTap{};
-  s.head.learn(s.on, s.gemm, slot.output(), slot.micro_batch.targets(), scale, tap,
+  s.head.learn(s.on, s.gemm, slot.output(), slot.micro_batch.targets(), scale, weights, tap,
                slot.signals.back());
   if (feeds_back && s.rule.error == ErrorTap::preprojector)
     s.feedback->apply(s.on, s.gemm, slot.fed_back, s.head.error);
@@ -77,8 +78,10 @@ void backward(Stage& s, std::int64_t at, Pass pass, const std::function<void(std
   for (std::int64_t l = s.range.end - 1; l >= s.range.first; --l) {
     if (trains_block(s.rule, l, s.shape.layers)) {
       s.offload.before_learning(at, l - s.range.first);
-      s.replay({"backward", {at, l, static_cast<std::int64_t>(pass)}},
-               [&] { learn_block(s, slot, pass, l); });
+      const Into weights = pass == Pass::input ? Into::add : s.fresh.first_into(l);
+      s.replay({"backward",
+                {at, l, static_cast<std::int64_t>(pass), static_cast<std::int64_t>(weights)}},
+               [&] { learn_block(s, slot, pass, weights, l); });
     }
     if (done && pass != Pass::input) done(l);
   }

@@ -30,10 +30,11 @@ BlockParts parts_dropped(const Rule& rule, const Shape& shape, std::int64_t bloc
 /// What it sends to a store at a level, of what it does not drop.
 BlockParts parts_sent(const Rule& rule, const Shape& shape, std::int64_t block, Recompute level);
 
-/// The head's part of learning, after stage.forward and on the last stage only: fills its losses,
-/// adds scale * (sum of the micro-batch's losses)'s gradients of final LN and projector, and leaves
-/// the gradient at the last block's output in signals.back() and F e in fed_back.
-void learn_head(Stage& stage, const Slot& slot, float scale);
+/// The head's part of learning, after stage.forward and on the last stage only: fills its losses
+/// and leaves the gradients of scale * (sum of the micro-batch's losses): final LN's added, the
+/// projector's as `weights` says (Head::learn), that at the last block's output in signals.back();
+/// and F e in fed_back.
+void learn_head(Stage& stage, const Slot& slot, float scale, Into weights);
 
 /// After learn_head and with signals.back() and fed_back where the stage takes them: adds to the
 /// gradients of the stage's blocks and embedding, and leaves in signals.front() what the chain

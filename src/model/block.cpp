@@ -78,10 +78,9 @@ void Block::recompute(const Device& on, Gemm& gemm, BlockParts wanted) const {
     if (again.has(facts.part)) compute(on, gemm, facts.part);
 }
 
-void Block::learn(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Mat dx,
-                  Residual residual, Derivative derivative) const {
-  learn_mlp(on, gemm, pass, dy, residual, derivative);
-  learn_attention(on, gemm, pass, dx, residual);
+void Block::learn(const Device& on, Gemm& gemm, const Learning& how, ConstStored dy, Mat dx) const {
+  learn_mlp(on, gemm, how, dy);
+  learn_attention(on, gemm, how, dx);
 }
 
 /// A signal as products want it: itself, or rounded until the next one is.
@@ -92,70 +91,69 @@ ConstStored Block::operand(const Device& on, ConstStored signal) const {
 }
 
 /// From dy to scratch.dh, the gradient at h.
-void Block::learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Residual residual,
-                      Derivative derivative) const {
+void Block::learn_mlp(const Device& on, Gemm& gemm, const Learning& how, ConstStored dy) const {
   const Stored da = scratch.wide, du = scratch.narrow;
   const Mat dh = scratch.dh;
   const ConstStored signal = operand(on, dy);
-  if (pass != Pass::input) project_backward_params(on, gemm, g.fc2, signal, act.z);
-  if (pass != Pass::weights) {
+  if (how.pass != Pass::input) project_backward_params(on, gemm, g.fc2, how.weights, signal, act.z);
+  if (how.pass != Pass::weights) {
     project_backward_input(gemm, da, signal, p.fc2.weight);
-    activation_backward(on, da, da, slope_array(derivative), shape.activation, derivative);
+    activation_backward(on, da, da, slope_array(how.derivative), shape.activation, how.derivative);
   }
-  if (pass != Pass::input) project_backward_params(on, gemm, g.fc1, da, act.u2);
-  if (pass == Pass::weights) return;
+  if (how.pass != Pass::input) project_backward_params(on, gemm, g.fc1, how.weights, da, act.u2);
+  if (how.pass == Pass::weights) return;
   project_backward_input(gemm, du, da, p.fc1.weight);
   norm_backward_params(on, g.ln2.weight, g.ln2.bias, du, act.h, act.mean2, act.rstd2);
-  if (residual == Residual::vanilla) convert(on, dh, dy);
-  const Into into = residual == Residual::vanilla ? Into::add : Into::overwrite;
+  if (how.residual == Residual::vanilla) convert(on, dh, dy);
+  const Into into = how.residual == Residual::vanilla ? Into::add : Into::overwrite;
   norm_backward_input(on, dh, into, du, act.h, act.mean2, act.rstd2, p.ln2.weight);
 }
 
 /// From scratch.dh to dx.
-void Block::learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx,
-                            Residual residual) const {
+void Block::learn_attention(const Device& on, Gemm& gemm, const Learning& how, Mat dx) const {
   const Mat dh = scratch.dh;
   const Stored dqkv = scratch.dqkv, narrow = scratch.narrow;
   const ConstStored signal = operand(on, dh);
-  if (pass != Pass::input) project_backward_params(on, gemm, g.out, signal, act.attended);
-  if (pass != Pass::weights) {
+  if (how.pass != Pass::input)
+    project_backward_params(on, gemm, g.out, how.weights, signal, act.attended);
+  if (how.pass != Pass::weights) {
     project_backward_input(gemm, narrow, signal, p.out.weight);
     attention_backward(on, dqkv, narrow, act.qkv, attention_shape(), scratch.attention);
   }
-  if (!dx) return learn_first_norm_and_qkv(on, gemm);
-  if (pass != Pass::input) project_backward_params(on, gemm, g.qkv, dqkv, act.u1);
-  if (pass == Pass::weights) return;
+  if (!dx) return learn_first_norm_and_qkv(on, gemm, how.weights);
+  if (how.pass != Pass::input) project_backward_params(on, gemm, g.qkv, how.weights, dqkv, act.u1);
+  if (how.pass == Pass::weights) return;
   project_backward_input(gemm, narrow, dqkv, p.qkv.weight);
   norm_backward_params(on, g.ln1.weight, g.ln1.bias, narrow, x, act.mean1, act.rstd1);
-  if (residual == Residual::vanilla) copy(on, dx.flat(), ConstMat(dh).flat());
-  const Into into = residual == Residual::vanilla ? Into::add : Into::overwrite;
+  if (how.residual == Residual::vanilla) copy(on, dx.flat(), ConstMat(dh).flat());
+  const Into into = how.residual == Residual::vanilla ? Into::add : Into::overwrite;
   norm_backward_input(on, dx, into, narrow, x, act.mean1, act.rstd1, p.ln1.weight);
 }
 
 /// Where nobody asks for the gradient at LN1's output: its weight and bias get theirs from dqkv^T
 /// xhat, (3D, D), which spares the product dqkv W (docs/numerics.md, "LN gradient without an input
 /// gradient").
-void Block::learn_first_norm_and_qkv(const Device& on, Gemm& gemm) const {
+void Block::learn_first_norm_and_qkv(const Device& on, Gemm& gemm, Into weights) const {
   normalize(on, scratch.narrow, x, act.mean1, act.rstd1);
   gemm({.c = scratch.product, .a = scratch.dqkv, .a_side = Side::turned, .b = scratch.narrow});
   fill(on, scratch.bias, 0.0f);
   bias_backward(on, scratch.bias, scratch.dqkv);
-  norm_linear_backward_params(on, {g.ln1.weight, g.ln1.bias, g.qkv.weight, g.qkv.bias},
+  norm_linear_backward_params(on, {g.ln1.weight, g.ln1.bias, g.qkv.weight, g.qkv.bias}, weights,
                               scratch.product, scratch.bias,
                               {p.ln1.weight, p.ln1.bias, p.qkv.weight});
 }
 
-void Block::learn_layers(const Device& on, Gemm& gemm, ConstStored signals,
-                         Derivative derivative) const {
+void Block::learn_layers(const Device& on, Gemm& gemm, const Learning& how,
+                         ConstStored signals) const {
   const std::int64_t D = shape.width;
   const ConstStored at_width = signals.cols_from(0, D);
-  project_backward_params(on, gemm, g.fc2, at_width, act.z);
-  activation_backward(on, scratch.wide, signals, slope_array(derivative), shape.activation,
-                      derivative);
-  project_backward_params(on, gemm, g.fc1, scratch.wide, act.u2);
+  project_backward_params(on, gemm, g.fc2, how.weights, at_width, act.z);
+  activation_backward(on, scratch.wide, signals, slope_array(how.derivative), shape.activation,
+                      how.derivative);
+  project_backward_params(on, gemm, g.fc1, how.weights, scratch.wide, act.u2);
   norm_backward_params(on, g.ln2.weight, g.ln2.bias, at_width, act.h, act.mean2, act.rstd2);
-  project_backward_params(on, gemm, g.out, at_width, act.attended);
-  project_backward_params(on, gemm, g.qkv, signals.cols_from(0, 3 * D), act.u1);
+  project_backward_params(on, gemm, g.out, how.weights, at_width, act.attended);
+  project_backward_params(on, gemm, g.qkv, how.weights, signals.cols_from(0, 3 * D), act.u1);
   norm_backward_params(on, g.ln1.weight, g.ln1.bias, at_width, x, act.mean1, act.rstd1);
 }
 

@@ -56,6 +56,17 @@ struct BlockScratch {
 /// the linears' weight and bias gradients, from what the first left (zero-bubble schedules).
 enum class Pass { all, input, weights };
 
+/// How a block learns; residual and derivative are the asymmetric options, else its calculus is
+/// exact.
+struct Learning {
+  Pass pass;
+  Residual residual;
+  Derivative derivative;
+  /// Of weights' gradients: a step's first micro-batch overwrites whatever was there.  All other
+  /// gradients are always added to.
+  Into weights;
+};
+
 /// Whether anybody uses the gradient at a block's input.
 enum class InputGradient { wanted, spared };
 
@@ -98,15 +109,14 @@ struct Block {
   /// same bits.  Computes what is dropped and wanted, and what that in turn reads; fc2 never.
   void recompute(const Device& on, Gemm& gemm, BlockParts wanted) const;
 
-  /// Exact calculus inside the block but for the two asymmetric options.  Adds gradients; where dx
-  /// is not empty, overwrites it with the gradient at the block's input (dx may be dy in
-  /// Pass::all).  An empty dx spares the product that only dx needs; then there is only Pass::all.
-  void learn(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Mat dx, Residual residual,
-             Derivative derivative) const;
+  /// Leaves its gradients; where dx is not empty, overwrites it with the gradient at the block's
+  /// input (dx may be dy in Pass::all).  An empty dx spares the product that only dx needs; then
+  /// there is only Pass::all.
+  void learn(const Device& on, Gemm& gemm, const Learning& how, ConstStored dy, Mat dx) const;
 
   /// Layer-wise feedback: signals (R, 4D) = F e; every layer's output gets its first columns, and
-  /// nothing flows between layers (SPEC section 2, granularity = layer).
-  void learn_layers(const Device& on, Gemm& gemm, ConstStored signals, Derivative derivative) const;
+  /// nothing flows between layers (SPEC section 2, granularity = layer).  Always Pass::all.
+  void learn_layers(const Device& on, Gemm& gemm, const Learning& how, ConstStored signals) const;
 
  private:
   AttentionShape attention_shape() const {
@@ -116,10 +126,9 @@ struct Block {
   ConstStored slope_array(Derivative derivative) const {
     return slope_source(shape.activation, derivative) == BlockPart::z ? act.z : act.a;
   }
-  void learn_mlp(const Device& on, Gemm& gemm, Pass pass, ConstStored dy, Residual residual,
-                 Derivative derivative) const;
-  void learn_attention(const Device& on, Gemm& gemm, Pass pass, Mat dx, Residual residual) const;
-  void learn_first_norm_and_qkv(const Device& on, Gemm& gemm) const;
+  void learn_mlp(const Device& on, Gemm& gemm, const Learning& how, ConstStored dy) const;
+  void learn_attention(const Device& on, Gemm& gemm, const Learning& how, Mat dx) const;
+  void learn_first_norm_and_qkv(const Device& on, Gemm& gemm, Into weights) const;
 };
 
 }  // namespace dfascale

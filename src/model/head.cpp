@@ -51,7 +51,7 @@ void Head::evaluate(const Device& on, Gemm& gemm, ConstMat x, Tokens targets) co
 }
 
 void Head::learn(const Device& on, Gemm& gemm, ConstMat x, Tokens targets, float scale,
-                 const LogitsTap& tap, Mat dx) const {
+                 Into weights, const LogitsTap& tap, Mat dx) const {
   norm_forward(on, normed, mean, rstd, x, p.weight, p.bias);
   for_chunks(x.rows, logits.rows, [&](std::int64_t first, std::int64_t rows) {
     const Stored chunk = logits.rows_from(0, rows), y = normed.rows_from(first, rows);
@@ -60,8 +60,11 @@ void Head::learn(const Device& on, Gemm& gemm, ConstMat x, Tokens targets, float
                                 shape.vocab, scale);
     gemm({.c = error.rows_from(first, rows), .a = chunk, .b = projector});
     if (projector_gradient)
-      gemm(
-          {.c = projector_gradient, .a = chunk, .a_side = Side::turned, .b = y, .into = Into::add});
+      gemm({.c = projector_gradient,
+            .a = chunk,
+            .a_side = Side::turned,
+            .b = y,
+            .into = first == 0 ? weights : Into::add});
     if (tap.signals)
       gemm({.c = tap.signals.rows_from(first, rows),
             .a = chunk,

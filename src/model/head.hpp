@@ -39,9 +39,10 @@ struct Head {
   /// losses (R), each token's cross-entropy in nats.
   void evaluate(const Device& on, Gemm& gemm, ConstMat x, Tokens targets) const;
 
-  /// losses, error = scale * d(sum of losses)/dnormed, gradients of final LN and projector added,
-  /// dx (R, D) overwritten with the gradient at the last block's output.
-  void learn(const Device& on, Gemm& gemm, ConstMat x, Tokens targets, float scale,
+  /// losses, error = scale * d(sum of losses)/dnormed, gradients of final LN added, that of the
+  /// projector overwritten (a step's first micro-batch) or added, dx (R, D) overwritten with the
+  /// gradient at the last block's output.
+  void learn(const Device& on, Gemm& gemm, ConstMat x, Tokens targets, float scale, Into weights,
              const LogitsTap& tap, Mat dx) const;
 };
 

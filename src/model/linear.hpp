@@ -17,10 +17,10 @@ inline void project_backward_input(Gemm& gemm, Stored dx, ConstStored dy, ConstS
   gemm({.c = dx, .a = dy, .b = weight});
 }
 
-/// dW += dy^T x, db += column sums of dy.
+/// dW = or += dy^T x, db += column sums of dy.
 inline void project_backward_params(const Device& on, Gemm& gemm, const LinearTensors<float>& g,
-                                    ConstStored dy, ConstStored x) {
-  gemm({.c = g.weight, .a = dy, .a_side = Side::turned, .b = x, .into = Into::add});
+                                    Into weight, ConstStored dy, ConstStored x) {
+  gemm({.c = g.weight, .a = dy, .a_side = Side::turned, .b = x, .into = weight});
   bias_backward(on, g.bias, dy);
 }
 

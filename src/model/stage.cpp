@@ -29,6 +29,23 @@ void forward_blocks(Stage& s, const Slot& slot, const After& after) {
   }
 }
 
+/// What of a buffer is in none of the matrices, each of which is one piece of it.
+std::vector<Vec> outside(Vec buffer, std::vector<Mat> matrices) {
+  std::erase_if(matrices, [](const Mat& m) { return !m; });
+  std::ranges::sort(matrices, {}, &Mat::data);
+  std::vector<Vec> parts;
+  std::int64_t first = 0;
+  const auto up_to = [&](std::int64_t end) {
+    if (end > first) parts.push_back(buffer.part(first, end - first));
+  };
+  for (const Mat& m : matrices) {
+    up_to(m.data - buffer.data);
+    first = m.data - buffer.data + m.flat().size;
+  }
+  up_to(buffer.size);
+  return parts;
+}
+
 /// Whether a gradient passes anywhere in the stage.
 bool has_signal(const Rule& rule, const StageRange& range, std::int64_t layers) {
   return range.has_head || takes_gradient(rule, range, layers) ||
@@ -162,12 +179,32 @@ void Stage::bind(const ParameterTable& of_values, ConstVec values,
       block.g = block_of(of_gradients, l, Buffer::trained, gradients);
     }
   }
-  if (!range.has_head) return;
-  head.p = p.final_ln;
-  head.g = g.final_ln;
-  head.projector = p.projector;
-  for_products(head.projector);
-  head.projector_gradient = g.projector;
+  if (range.has_head) {
+    head.p = p.final_ln;
+    head.g = g.final_ln;
+    head.projector = p.projector;
+    for_products(head.projector);
+    head.projector_gradient = g.projector;
+  }
+  added_to_ = outside(gradients, weight_gradients());
+}
+
+/// Those that products make.
+std::vector<Mat> Stage::weight_gradients() const {
+  std::vector<Mat> found;
+  for (const Block& block : slots.front().blocks)
+    for (const LinearTensors<float>* linear :
+         {&block.g.qkv, &block.g.out, &block.g.fc1, &block.g.fc2})
+      found.push_back(linear->weight);
+  if (range.has_head) found.push_back(head.projector_gradient);
+  return found;
+}
+
+void Stage::begin_gradients() {
+  fresh.begin(range);
+  replay({"zeros"}, [this] {
+    for (const Vec& part : added_to_) fill(on, part, 0.0f);
+  });
 }
 
 void Stage::round_weights() {

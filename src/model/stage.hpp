@@ -71,6 +71,27 @@ struct Slot {
   ConstMat output() const { return blocks.empty() ? ConstMat(x) : ConstMat(blocks.back().act.y); }
 };
 
+/// Whose weights' gradients a step has left nothing in yet: its first micro-batch overwrites them,
+/// so that most of a stage's gradients need not be set to zero, nor be read that time.
+class FreshWeights {
+ public:
+  void begin(const StageRange& range) {
+    first_ = range.first;
+    is_fresh_.assign(static_cast<std::size_t>(range.blocks()) + 1, true);
+  }
+  /// Of a block, or of the head, which is block L; to be asked once for each micro-batch.
+  Into first_into(std::int64_t block) {
+    const auto i = static_cast<std::size_t>(block - first_);
+    const Into into = is_fresh_[i] ? Into::overwrite : Into::add;
+    is_fresh_[i] = false;
+    return into;
+  }
+
+ private:
+  std::int64_t first_ = 0;
+  std::vector<bool> is_fresh_;
+};
+
 struct Stage {
   /// What is stored follows from the rule and from what blocks drop: there is one set of arrays for
   /// all that is not needed again, or computed again, in the whole stage.
@@ -85,6 +106,8 @@ struct Stage {
   /// Once the values have changed, before anything is computed with them: rounds what products read
   /// of them.
   void round_weights();
+  /// A step begins: gradients to zero, or to be overwritten.
+  void begin_gradients();
   /// Activations of every block, from the slot's tokens or its received input; what blocks send
   /// until they learn goes to the store.
   void forward(const Slot& slot);
@@ -108,6 +131,7 @@ struct Stage {
   Replay replay;  ///< of what the stage computes; slots are numbers of its passages
   EndTensors<const float> p;
   EndTensors<float> g;
+  FreshWeights fresh;
   const FeedbackMatrix* feedback = nullptr;
 
  private:
@@ -116,6 +140,7 @@ struct Stage {
   std::vector<Mat> lay_out_signals(Arena& arena, bool splits_backward) const;
   void lay_out_weights(Arena& arena);
   void embed(const Slot& slot) const;
+  std::vector<Mat> weight_gradients() const;
 
   /// A matrix of values, and what products read instead.
   struct Rounded {
@@ -123,6 +148,7 @@ struct Stage {
     Stored rounded;
   };
   std::vector<Rounded> weights_;  ///< of blocks, then the projector; none in f32
+  std::vector<Vec> added_to_;     ///< all gradients but weights'
 };
 
 /// Whether a stage needs F e: for its fed-back blocks, or for the embedding.

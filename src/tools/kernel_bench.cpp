@@ -172,11 +172,11 @@ std::vector<Case> cases_of(const Device& on, const Arrays& a, const Settings& s)
        [&, on, attention] { attention_backward(on, a.dqkv, a.du, a.qkv, attention, a.scratch); }},
       {"bias_backward", traffic(a.z), 0, [&, on] { bias_backward(on, a.bias, a.z); }},
       {"normalize", traffic(a.x, a.du), 0, [&, on] { normalize(on, a.du, a.x, a.mean, a.rstd); }},
-      {"norm_linear_backward_params",
-       traffic(a.product, a.qkv_weight, a.dqkv_weight, a.dqkv_weight), 0,
+      {"norm_linear_backward_params", traffic(a.product, a.qkv_weight, a.dqkv_weight), 0,
        [&, on] {
-         norm_linear_backward_params(on, {a.dgain, a.dshift, a.dqkv_weight, a.qkv_bias}, a.product,
-                                     a.qkv_bias, {a.gain, a.shift, a.qkv_weight});
+         norm_linear_backward_params(on, {a.dgain, a.dshift, a.dqkv_weight, a.qkv_bias},
+                                     Into::overwrite, a.product, a.qkv_bias,
+                                     {a.gain, a.shift, a.qkv_weight});
        }},
       {"convert", traffic(a.x, a.u), 0, [&, on] { convert(on, a.u, a.x); }},
       {"position_embedding_backward", traffic(a.x, a.position, a.position), 0,

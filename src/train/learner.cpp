@@ -41,7 +41,7 @@ void GradientTaker::bind(const ParameterTable& of_values, ConstVec values,
 }
 
 void GradientTaker::begin() {
-  fill(on_, gradients_, 0.0f);
+  stage_.begin_gradients();
   begin_evaluation();
 }
 
@@ -59,12 +59,15 @@ void GradientTaker::passage(const Passage& passage, const Work& work) {
 }
 
 void GradientTaker::forward(std::int64_t at, float scale) {
-  passage({"forward", {at, std::bit_cast<std::int32_t>(scale)}}, [&] {
-    stage_.forward(slot(at));
-    if (!stage_.range.has_head) return;
-    learn_head(stage_, slot(at), scale);
-    add_sum(on_, loss_sum_.data, stage_.head.losses);
-  });
+  const bool learns = stage_.range.has_head;
+  const Into weights = learns ? stage_.fresh.first_into(stage_.shape.layers) : Into::add;
+  passage({"forward", {at, std::bit_cast<std::int32_t>(scale), static_cast<std::int64_t>(weights)}},
+          [&] {
+            stage_.forward(slot(at));
+            if (!learns) return;
+            learn_head(stage_, slot(at), scale, weights);
+            add_sum(on_, loss_sum_.data, stage_.head.losses);
+          });
 }
 
 void GradientTaker::backward(std::int64_t at, Pass pass,

@@ -37,7 +37,8 @@ class GradientTaker {
   /// `values` are laid out as a table says, of the same stage, whose rule may be another.
   void bind(const ParameterTable& of_values, ConstVec values, const FeedbackMatrix& feedback);
 
-  /// Gradients and the sum of losses to zero; to be called when parameters have changed.
+  /// A step begins: gradients and the sum of losses to zero (weights' gradients: to be
+  /// overwritten). To be called when parameters have changed.
   void begin();
   /// Only the sum of losses to zero, before evaluate(); likewise.
   void begin_evaluation();

@@ -58,7 +58,7 @@ struct Bench {
                         row);
     norm_backward_params(on, row, other, x.view(), y.view(), left, d.view().part(0, rows));
     normalize(on, y.mat(), x.view(), left, d.view().part(0, rows));
-    norm_linear_backward_params(on, {row, other, y.mat(), left}, y.view(), left,
+    norm_linear_backward_params(on, {row, other, y.mat(), left}, Into::add, y.view(), left,
                                 {row, other, x.view()});
     activation_forward(on, y.mat(), x.view(), Activation::gelu);
     activation_backward(on, y.mat(), x.view(), x.view(), Activation::relu, Derivative::tanh);

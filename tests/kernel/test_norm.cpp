@@ -114,7 +114,7 @@ struct NormLinear {
 };
 
 /// dgain and dshift without a gradient at the norm's output equal those by way of it.
-TEST(NormLinear, GradientsWithoutAnInputGradient) {
+void check_norm_linear(Into into) {
   for (const auto& [rows, cols, outputs] :
        {std::tuple{1, 1, 1}, {17, 3, 9}, {5, 100, 33}, {40, 64, 300}}) {
     const NormLinear t(rows, cols, outputs);
@@ -125,11 +125,11 @@ TEST(NormLinear, GradientsWithoutAnInputGradient) {
         dshift(to_float(old_gain));
     const Array<float> sums(to_float(t.column_sums)), gain(to_float(t.gain)),
         shift(to_float(t.shift));
-    norm_linear_backward_params(on, {dgain.vec(), dshift.vec(), dweight.mat(), dbias.vec()},
+    norm_linear_backward_params(on, {dgain.vec(), dshift.vec(), dweight.mat(), dbias.vec()}, into,
                                 product.view(), sums.view(),
                                 {gain.view(), shift.view(), weight.view()});
     oracle::Dense wanted_weight = t.dweight;
-    for (std::size_t i = 0; i < wanted_weight.values.size(); ++i)
+    for (std::size_t i = 0; into == Into::add && i < wanted_weight.values.size(); ++i)
       wanted_weight.values[i] += old_weight.values[i];
     oracle::Values wanted_bias = t.column_sums, wanted_gain = t.norm.dgain,
                    wanted_shift = t.norm.dshift;
@@ -147,6 +147,9 @@ TEST(NormLinear, GradientsWithoutAnInputGradient) {
     expect_close(to_double(dshift.host()), wanted_shift, sum_tolerance(outputs), "dshift", rounded);
   }
 }
+
+TEST(NormLinear, GradientsWithoutAnInputGradient) { check_norm_linear(Into::add); }
+TEST(NormLinear, WeightGradientOverwritten) { check_norm_linear(Into::overwrite); }
 
 TEST(NormOracle, GradientEqualsFiniteDifferences) {
   const std::int64_t rows = 3, cols = 7;

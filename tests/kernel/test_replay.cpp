@@ -167,7 +167,7 @@ TEST_F(Replays, WhatCannotBeRecordedIsToldWithItsPassageAndTheSwitch) {
   for (const auto& work : forbidden) {
     replay_.forget();
     expect_error(Exit::device,
-                 {"the CUDA graph of backward 0 3 0: CUDA: ", "failed", "run.graphs = false"},
+                 {"the CUDA graph of backward 0 3 0 0: CUDA: ", "failed", "run.graphs = false"},
                  [&] { passage(work); });
     EXPECT_FALSE(fake_cuda::is_capturing());
   }
@@ -176,12 +176,12 @@ TEST_F(Replays, WhatCannotBeRecordedIsToldWithItsPassageAndTheSwitch) {
 
 TEST_F(Replays, GraphsThatCudaRefusesAreTold) {
   fake_cuda::instantiating = cudaErrorMemoryAllocation;
-  expect_error(Exit::device,
-               {"the CUDA graph of passage 0 0 0: CUDA: cudaGraphInstantiate failed: a fake error"},
-               [&] {
-                 run({"passage"}, 1);
-                 run({"passage"}, 1);
-               });
+  expect_error(
+      Exit::device,
+      {"the CUDA graph of passage 0 0 0 0: CUDA: cudaGraphInstantiate failed: a fake error"}, [&] {
+        run({"passage"}, 1);
+        run({"passage"}, 1);
+      });
 }
 
 TEST_F(Replays, CudasDefaultStreamCannotBeRecorded) {

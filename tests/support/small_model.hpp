@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "kernels/device.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/random.hpp"
+#include "kernels/residual.hpp"
 #include "tests/support/files.hpp"
 #include "train/learner.hpp"
 
@@ -65,8 +67,9 @@ class SmallModel {
     learner_->taker().evaluate(view(inputs_), view(targets_), sequences_);
     return learner_->taker().loss_sum() / static_cast<double>(tokens());
   }
-  /// Gradients of the mean loss under the rule.
+  /// Gradients of the mean loss under the rule, whatever was in their place before.
   void take_gradients() {
+    fill(on_, learner_->gradients(), std::numeric_limits<float>::quiet_NaN());
     learner_->taker().begin();
     learner_->taker().learn(view(inputs_), view(targets_), 1 / static_cast<float>(tokens()));
   }
