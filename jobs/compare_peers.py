@@ -6,6 +6,7 @@
 
 pytorch: eager and compiled, in float32 and bf16; install torch where you like, nothing else of dfascale needs it.
 llmc: llm.c's trainer for CPUs, built by you with OpenMP; B 4 and T 64 are built into it, so dfascale gets them too, and GELU.
+One that you built with another T in its main(): say so by --context.
 A deck needs no data. On several threads dfascale runs a rank on each. Medians over all steps of all rounds.
 """
 import argparse
@@ -21,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LLMC_SEQUENCES, LLMC_CONTEXT, LLMC_VOCAB_MULTIPLE = 4, 64, 128
+LLMC_SEQUENCES, LLMC_VOCAB_MULTIPLE = 4, 128
 LLMC_MOST_STEPS = 20  # then it samples for a long time
 
 
@@ -176,6 +177,7 @@ def parse():
     parser.add_argument("--program", default="build/release/bin/dfascale")
     parser.add_argument("--python", default=sys.executable, help="pytorch: a Python that has torch")
     parser.add_argument("--trainer", default="train_gpt2", help="llmc: its program")
+    parser.add_argument("--context", type=int, default=64, help="llmc: the T that is built into it (default 64)")
     parser.add_argument("--precision", default="f32", help="f32, bf16 or f32,bf16 (pytorch)")
     parser.add_argument("--sequences", type=int, default=4, help="of a step, all threads together")
     parser.add_argument("--threads", type=int, default=1)
@@ -185,7 +187,7 @@ def parse():
     options = parser.parse_args()
     if options.peer == "llmc":
         options.precision, options.sequences = "f32", LLMC_SEQUENCES
-        options.set += [f"model.context={LLMC_CONTEXT}", "model.activation=gelu"]
+        options.set += [f"model.context={options.context}", "model.activation=gelu"]
     return options
 
 
