@@ -14,11 +14,13 @@ STEPS, EVERY = 8, 4
 MODEL = {"layers": 6, "width": 64, "heads": 2, "context": 64}
 TOKENS = 16 * 64  # of a step
 # Name, stages, settings.  Stages of a pipeline hold several micro-batches; the probe has activations of its own.
+# Each could save 7 MB or more: what the system gives a program differs by 0.8 MB from one start to another, and what is
+# chosen within a budget must not turn on that.
 RUNS = (
     ("bp", 1, ["rule.name=bp", "run.alignment_steps=4"]),
     ("dfa-bf16", 1, ["rule.name=dfa", "optim.precision=bf16"]),
     ("bp-zb", 2, ["rule.name=bp", "parallel.schedule=zb-h2", "parallel.micro_batches=4"]),
-    ("dfa", 2, ["rule.name=dfa", "parallel.micro_batches=4"]),
+    ("dfa", 2, ["rule.name=dfa", "parallel.micro_batches=2"]),
 )
 # A store that is taken to hide all its transfers, whatever the disk does: runs then offload.
 OFFLOADED = ("dfa-bf16", "bp-zb", "dfa")
@@ -50,16 +52,16 @@ def in_all(said):
 
 
 def budgets(runs):
-    """Two between all and the least: what a rank takes depends a little on what the system gave the program."""
+    """Three between all and the least."""
     most = in_all(runs.said(0, "kept", dry=True))
     least = float(re.search(r"needs at least (\d+) bytes", runs.said(2, "kept", "run.memory=1MB", dry=True)).group(1))
-    return [int(least + share * (most - least)) for share in (0.75, 0.3)]
+    return [int(least + share * (most - least)) for share in (0.75, 0.6, 0.3)]
 
 
 def within_budgets(checks, runs):
     runs.said(0, "kept")
     kept = runs.folder("kept")
-    roomy, tight = budgets(runs)
+    roomy, middle, tight = budgets(runs)
     for budget in (roomy, tight):
         name = f"within-{budget}"
         said = runs.said(0, name, f"run.memory={budget}")
@@ -73,7 +75,7 @@ def within_budgets(checks, runs):
             probed = (runs.folder(name) / "alignment.csv").read_bytes()
             checks.that(probed == (kept / "alignment.csv").read_bytes(), f"{what}: the probe finds the same")
     if runs.name in OFFLOADED:
-        offloaded(checks, runs, kept, roomy)
+        offloaded(checks, runs, kept, middle)
     # From the middle, with less, then with more.
     name = f"within-{roomy}"
     for memory in (str(tight), ""):
