@@ -23,7 +23,9 @@ if(DFASCALE_SANITIZE)
   # GCC's manual: -Wmaybe-uninitialized gives false alarms under sanitizers.
   target_compile_options(dfascale_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
     -fsanitize=${DFASCALE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  target_link_options(dfascale_settings INTERFACE -fsanitize=${DFASCALE_SANITIZE})
+  target_sources(dfascale_settings INTERFACE
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${PROJECT_SOURCE_DIR}/tests/support/keep_libraries.c>)
+  target_link_options(dfascale_settings INTERFACE -fsanitize=${DFASCALE_SANITIZE} -Wl,--export-dynamic-symbol=dlclose)
 endif()
 if(DFASCALE_COVERAGE)
   target_compile_options(dfascale_settings INTERFACE --coverage)

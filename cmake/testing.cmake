@@ -36,15 +36,14 @@ function(dfascale_test name)
 endfunction()
 
 # dfascale_script_test(NAME LABEL label SCRIPT file [ARGS ...]): a python3 script (standard library only) gets the
-# program, the source folder, mpirun and ARGS; it exits 77 to skip, with the reason said.  Leaks are left to the unit
-# tests: in a whole program the plugins that Open MPI has unloaded by its end cannot be told by name.
+# program, the source folder, mpirun and ARGS; it exits 77 to skip, with the reason said.
 function(dfascale_script_test name)
   cmake_parse_arguments(arg "" "LABEL;SCRIPT" "ARGS" ${ARGN})
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   add_test(NAME ${arg_LABEL}.${name} COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/${arg_SCRIPT}
     $<TARGET_FILE:dfascale> ${PROJECT_SOURCE_DIR} "${MPIEXEC_EXECUTABLE}" ${arg_ARGS})
   set_tests_properties(${arg_LABEL}.${name} PROPERTIES LABELS ${arg_LABEL} PROCESSORS 2 TIMEOUT 600
-    SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;PYTHONDONTWRITEBYTECODE=1;ASAN_OPTIONS=detect_leaks=0")
+    SKIP_RETURN_CODE 77 ENVIRONMENT "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support;PYTHONDONTWRITEBYTECODE=1;${dfascale_leaks}")
   add_dependencies(tests_${arg_LABEL} dfascale)
 endfunction()
 
