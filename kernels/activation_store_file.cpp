@@ -37,7 +37,8 @@ class NamelessFile {
  public:
   NamelessFile(const std::string& folder, std::int64_t bytes) : folder_(folder) {
     open();
-    const int error = ::posix_fallocate(number_, 0, bytes);
+    int error = EINTR;
+    while (error == EINTR) error = ::posix_fallocate(number_, 0, bytes);
     // Two ways of a file system to say that it cannot; the first write then finds out.
     if (error != 0 && error != EOPNOTSUPP && error != EINVAL) {
       ::close(number_);
@@ -84,18 +85,15 @@ class NamelessFile {
  private:
   void open() {
     std::string path = folder_ + "/dfascale-activations-XXXXXX";
-    number_ = ::mkostemp(path.data(), O_CLOEXEC | O_DIRECT);
-    if (number_ < 0 && errno == EINVAL) {
-      path = folder_ + "/dfascale-activations-XXXXXX";
-      number_ = ::mkostemp(path.data(), O_CLOEXEC);
-      is_cached_ = true;
-    }
+    number_ = ::mkostemp(path.data(), O_CLOEXEC);
     if (number_ < 0)
       fail(Exit::usage,
            "run.offload = \"{}\": cannot make a file there: {}; name a folder on a local disk that "
            "this user may write, or leave the key empty",
            folder_, std::strerror(errno));
     ::unlink(path.c_str());
+    // Asked for afterwards: a refusal while a file is made may leave the file behind.
+    is_cached_ = ::fcntl(number_, F_SETFL, ::fcntl(number_, F_GETFL) | O_DIRECT) != 0;
   }
 
   /// Until all bytes are moved.  A part that ends within a page is moved again from the page's

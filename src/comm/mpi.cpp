@@ -23,6 +23,7 @@ constexpr std::chrono::microseconds nap{20};
 constexpr unsigned long timer_slack_nanoseconds = 1000;  // Linux' own would double the nap
 
 constexpr int failure_tag = 1;
+constexpr int gather_tag = 32767;   // the highest that every MPI has: no caller's
 MPI_Comm failures = MPI_COMM_NULL;  // what tell_failure sends on, as long as a CommScope lives
 
 std::vector<const std::function<void()>*> progressing;  // the steps of all ProgressStep that live
@@ -203,21 +204,19 @@ void Comm::broadcast(std::string& text) const {
 }
 
 std::vector<std::string> Comm::gather(const std::string& text) const {
-  const int length = static_cast<int>(text.size());
-  std::vector<int> lengths(static_cast<std::size_t>(size_)), starts(lengths.size());
+  const int length = count_of(static_cast<std::int64_t>(text.size()));
+  std::vector<int> lengths(static_cast<std::size_t>(size_));
   MPI_CHECKED(MPI_Gather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, group_->comm));
-  std::int64_t total = 0;
-  for (std::size_t r = 0; rank_ == 0 && r < lengths.size(); ++r) {
-    starts[r] = static_cast<int>(total);
-    total += lengths[r];
+  if (rank_ > 0) {
+    MPI_CHECKED(MPI_Send(text.data(), length, MPI_CHAR, 0, gather_tag, group_->comm));
+    return {};
   }
-  std::string joined(static_cast<std::size_t>(total), '\0');
-  MPI_CHECKED(MPI_Gatherv(text.data(), length, MPI_CHAR, joined.data(), lengths.data(),
-                          starts.data(), MPI_CHAR, 0, group_->comm));
-  std::vector<std::string> texts;
-  for (std::size_t r = 0; rank_ == 0 && r < lengths.size(); ++r) {
-    texts.push_back(
-        joined.substr(static_cast<std::size_t>(starts[r]), static_cast<std::size_t>(lengths[r])));
+  // One by one: together they may be longer than MPI counts.
+  std::vector<std::string> texts{text};
+  for (int r = 1; r < size_; ++r) {
+    texts.emplace_back(static_cast<std::size_t>(lengths[static_cast<std::size_t>(r)]), '\0');
+    MPI_CHECKED(MPI_Recv(texts.back().data(), lengths[static_cast<std::size_t>(r)], MPI_CHAR, r,
+                         gather_tag, group_->comm, MPI_STATUS_IGNORE));
   }
   return texts;
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "data/token_format.hpp"
 
 namespace dfascale {
 namespace {
@@ -30,6 +31,13 @@ Json describe(const SplitRecord& split) {
            static_cast<double>(split.text_bytes) / static_cast<double>(split.tokens)},
           {"shards", shards},
           {"inputs", inputs}};
+}
+
+std::vector<ShardRecord> shards_of(const Json& split) {
+  std::vector<ShardRecord> shards;
+  for (const Json& shard : split.at("shards"))
+    shards.push_back({shard.at("file"), shard.at("tokens"), shard.at("sha256")});
+  return shards;
 }
 
 }  // namespace
@@ -61,14 +69,33 @@ std::optional<CorpusInfo> read_corpus_info(const std::string& folder) {
     if (json.at("format") != corpus_format)
       fail(Exit::data, "{}: format {}, expected {}; make the folder again with dfascale prepare",
            path.string(), json.at("format").dump(), corpus_format);
-    return CorpusInfo{
-        json.at("train").at("tokens"), json.at("valid").at("tokens"), json.at("vocab"),
+    CorpusInfo info{
+        shards_of(json.at("train")),
+        shards_of(json.at("valid")),
+        json.at("train").at("tokens"),
+        json.at("valid").at("tokens"),
+        json.at("vocab"),
         json.at("valid").at("bytes_per_token"),
-        (fs::path(folder) / json.at("tokenizer").at("file").get<std::string>()).string()};
+        (fs::path(folder) / json.at("tokenizer").at("file").get<std::string>()).string(),
+        json.at("tokenizer").at("sha256")};
+    if (info.vocab < 1 || info.vocab > largest_vocabulary)
+      fail(Exit::data,
+           "{}: vocab {}, expected 1 to {}; make the folder again with dfascale prepare",
+           path.string(), info.vocab, largest_vocabulary);
+    return info;
   } catch (const nlohmann::json::exception& problem) {
     fail(Exit::data, "{}: not written by dfascale prepare ({}); make the folder again",
          path.string(), problem.what());
   }
+}
+
+void check_same_tokenizer(const std::string& folder, const std::string& other) {
+  const std::optional<CorpusInfo> one = read_corpus_info(folder), two = read_corpus_info(other);
+  if (!one || !two || one->tokenizer_sha256 == two->tokenizer_sha256) return;
+  fail(Exit::data,
+       "{}: its tokens ({} of them) were made by another tokenizer than those of {} ({}); prepare "
+       "the text with that one: dfascale prepare --tokenizer {}",
+       other, two->vocab, folder, one->vocab, one->tokenizer);
 }
 
 }  // namespace dfascale

@@ -10,22 +10,28 @@
 
 namespace dfascale {
 
+struct ShardRecord {
+  std::string name;
+  std::int64_t tokens;
+  std::string sha256;
+};
+
 /// What training and evaluation want to know of a prepared folder.
 struct CorpusInfo {
+  std::vector<ShardRecord> train_shards, valid_shards;
   std::int64_t train_tokens, valid_tokens, vocab;
   double valid_bytes_per_token;  ///< of text, separators not counted
   std::string tokenizer;         ///< path of tokenizer.model
+  std::string tokenizer_sha256;
 };
 
 /// Of a prepared folder; none if it has no corpus.json.  Throws Error(Exit::data) if that file is
 /// not what prepare writes.
 std::optional<CorpusInfo> read_corpus_info(const std::string& folder);
 
-struct ShardRecord {
-  std::string name;
-  std::int64_t tokens;
-  std::string sha256;
-};
+/// Throws Error(Exit::data) if both folders say which tokenizer made their tokens, and it is not
+/// the same one.
+void check_same_tokenizer(const std::string& folder, const std::string& other);
 
 struct SplitRecord {
   std::int64_t tokens = 0, documents = 0, text_bytes = 0;

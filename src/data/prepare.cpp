@@ -16,6 +16,7 @@
 #include "data/shard_writer.hpp"
 #include "data/staging.hpp"
 #include "data/text_source.hpp"
+#include "data/token_format.hpp"
 #include "data/tokenizer.hpp"
 #include "data/tokenizer_training.hpp"
 
@@ -23,7 +24,7 @@ namespace dfascale {
 namespace {
 
 // 256 bytes, two marks and the space; tokens are stored as uint16 (SPEC section 4).
-constexpr std::int64_t smallest_vocab = 259, largest_vocab = 65535;
+constexpr std::int64_t smallest_vocab = 259;
 
 /// "encoding train:  45%  312 of 690 MB  32.1 MB/s  12 s left", a few times a second.
 class Progress {
@@ -61,11 +62,11 @@ void check(const PrepareOptions& options) {
   if (options.vocab != 0 && !options.tokenizer.empty())
     fail(Exit::usage, "--vocab trains a tokenizer, --tokenizer gives one: take one of the two");
   if (options.tokenizer.empty() &&
-      (options.vocab < smallest_vocab || options.vocab > largest_vocab))
+      (options.vocab < smallest_vocab || options.vocab > largest_vocabulary))
     fail(Exit::usage,
          "--vocab {}: expected a number of tokens from {} (bytes and marks) to {} (they are stored "
          "as uint16)",
-         options.vocab, smallest_vocab, largest_vocab);
+         options.vocab, smallest_vocab, largest_vocabulary);
   std::error_code ignored;  // a file that is not there is named when it is opened
   for (const std::string& file : options.train)
     for (const std::string& other : options.valid)

@@ -14,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* staging_name = ".prepare-partial";
+
 bool is_prepared_file(const std::string& name) {
   const bool is_shard =
       (name.starts_with("train_") || name.starts_with("valid_")) && name.ends_with(".bin");
@@ -41,8 +43,14 @@ void check_replaceable(const std::string& out, Existing existing) {
 
 }  // namespace
 
+bool is_half_published(const std::string& folder) {
+  std::error_code ignored;
+  return fs::exists(fs::path(folder) / staging_name, ignored) &&
+         !fs::exists(fs::path(folder) / "corpus.json", ignored) && !prepared_files(folder).empty();
+}
+
 Staging::Staging(const std::string& out, Existing existing)
-    : out_(out), staging_(out + "/.prepare-partial") {
+    : out_(out), staging_(out + "/" + staging_name) {
   std::error_code problem;
   made_out_ = fs::create_directories(out_, problem);
   if (problem)

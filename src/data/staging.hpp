@@ -9,6 +9,10 @@
 
 namespace dfascale {
 
+/// Whether a prepare was killed while it moved its files into this folder, which holds some of
+/// them.
+bool is_half_published(const std::string& folder);
+
 class Staging {
  public:
   /// Makes `out` and the hidden folder.  Throws Error(Exit::data) if it cannot, if `out` holds a

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "base/error.hpp"
+#include "data/corpus_info.hpp"
+#include "data/staging.hpp"
 
 namespace dfascale {
 namespace {
@@ -88,7 +91,38 @@ class Fingerprint {
 std::string split_name(Split split) { return split == Split::train ? "train" : "valid"; }
 
 TokenStream TokenStream::open(const std::string& where, Split split, TokenFormat format) {
-  return TokenStream(find_shards(where, split), format);
+  TokenStream stream(find_shards(where, split), format);
+  std::error_code ignored;
+  if (fs::is_directory(where, ignored)) stream.check_complete(where, split);
+  return stream;
+}
+
+void TokenStream::check_complete(const std::string& folder, Split split) const {
+  constexpr const char* cure =
+      "make the folder again with dfascale prepare --force, or copy all of it";
+  if (is_half_published(folder))
+    fail(Exit::data, "{}: dfascale prepare was stopped while it moved its files here; {}", folder,
+         cure);
+  const std::optional<CorpusInfo> info = read_corpus_info(folder);
+  if (!info) return;  // files of another program
+  const auto& recorded = split == Split::train ? info->train_shards : info->valid_shards;
+  std::map<std::string, std::int64_t> tokens;
+  for (const TokenFile& shard : shards_)
+    tokens[fs::path(shard.path()).filename().string()] = shard.size();
+  for (const ShardRecord& shard : recorded) {
+    const auto found = tokens.find(shard.name);
+    if (found == tokens.end())
+      fail(Exit::data, "{}/{} is missing, which corpus.json names; {}", folder, shard.name, cure);
+    if (found->second != shard.tokens)
+      fail(Exit::data, "{}/{} has {} tokens, corpus.json says {}; {}", folder, shard.name,
+           found->second, shard.tokens, cure);
+    tokens.erase(found);
+  }
+  if (!tokens.empty())
+    fail(
+        Exit::data,
+        "{}/{} is not in corpus.json; remove what is not of this corpus, or name files with a glob",
+        folder, tokens.begin()->first);
 }
 
 TokenStream::TokenStream(const std::vector<std::string>& files, TokenFormat format)

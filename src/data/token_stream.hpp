@@ -17,7 +17,8 @@ std::string split_name(Split split);
 class TokenStream {
  public:
   /// `where` is a prepared folder (train_*.bin or valid_*.bin, by the split), a file or a glob.
-  /// Throws Error(Exit::data) if nothing is there or a file is not what it should be.
+  /// Throws Error(Exit::data) if nothing is there, a file is not what it should be, or a prepared
+  /// folder does not hold what its corpus.json says.
   static TokenStream open(const std::string& where, Split split, TokenFormat format);
 
   std::int64_t size() const { return starts_.back(); }  ///< tokens
@@ -34,6 +35,8 @@ class TokenStream {
 
  private:
   explicit TokenStream(const std::vector<std::string>& files, TokenFormat format);
+  /// Against corpus.json, if the folder has one.
+  void check_complete(const std::string& folder, Split split) const;
 
   std::vector<TokenFile> shards_;
   std::vector<std::string> names_;

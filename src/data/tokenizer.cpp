@@ -9,12 +9,11 @@
 
 #include "base/error.hpp"
 #include "data/text_source.hpp"
+#include "data/token_format.hpp"
 #include "data/tokenizer_model.hpp"
 
 namespace dfascale {
 namespace {
-
-constexpr std::int64_t most_pieces = 65535;  // tokens are stored as uint16 (SPEC section 4)
 
 /// A protocol buffer may be continued: fields appended to a serialised model replace the earlier
 /// ones.  This is ModelProto.normalizer_spec (field 3) with precompiled_charsmap (2) empty,
@@ -109,9 +108,9 @@ Tokenizer Tokenizer::from_bytes(const std::string& bytes, const std::string& nam
     model->switched_off = "normalisation, or a space put before the text";
   }
   check_lossless(processor, name);
-  if (processor.GetPieceSize() > most_pieces)
+  if (processor.GetPieceSize() > largest_vocabulary)
     fail(Exit::data, "{}: {} tokens; token files hold at most {}", name, processor.GetPieceSize(),
-         most_pieces);
+         largest_vocabulary);
   for (int byte = 0; byte < 256; ++byte) {
     model->byte_ids[byte] = byte_id(processor, byte);
     if (model->byte_ids[byte] < 0)

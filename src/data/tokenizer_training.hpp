@@ -23,6 +23,8 @@ class WordCounts {
   const auto& counts() const { return counts_; }
 
  private:
+  void count(std::string_view word);
+
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view word) const;

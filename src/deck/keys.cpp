@@ -12,8 +12,7 @@ namespace dfascale {
 namespace {
 
 constexpr double no_limit = std::numeric_limits<double>::infinity();
-constexpr double largest_count = 1e18;        // stays exact in int64 sums
-constexpr double largest_vocabulary = 65535;  // token files hold uint16, 65535 is not a token
+constexpr double largest_count = 1e18;  // stays exact in int64 sums
 constexpr Range at_least(double least) { return {least, no_limit}; }
 constexpr Range above(double least) { return {least, no_limit, Range::Open::least}; }
 constexpr Range from_to(double least, double most) { return {least, most}; }
@@ -207,7 +206,7 @@ void optim_keys(Table& t) {
   t.whole("batch_sequences", MEMBER(optim.batch_sequences), 16, from_to(1, 1e9), "sequences", "Sequences of a step, all replicas and micro-batches together; a multiple of dp * micro_batches.");
   t.real("beta1", MEMBER(optim.beta1), 0.9, from_below(0, 1), "AdamW: decay of the first moment.");
   t.real("beta2", MEMBER(optim.beta2), 0.95, from_below(0, 1), "AdamW: decay of the second moment.");
-  t.real("eps", MEMBER(optim.eps), 1e-8, above_to(0, 1), "AdamW: added to the root of the second moment.");
+  t.real("eps", MEMBER(optim.eps), 1e-8, from_to(1e-30, 1), "AdamW: added to the root of the second moment.");
   t.real("weight_decay", MEMBER(optim.weight_decay), 0.1, from_to(0, 100), "AdamW: decoupled decay of matrices and embeddings.");
   t.word("clip", MEMBER(optim.clip), "global", all_words<Clip>(), "Gradient norm that is clipped: of all parameters, of each block by itself, or none.");
   t.real("clip_norm", MEMBER(optim.clip_norm), 1, above(0), "Norm above which gradients are scaled down to it.");

@@ -28,12 +28,19 @@ std::optional<std::int64_t> step_of(const std::string& name) {
   return result.ec == std::errc{} && result.ptr == end ? std::optional(step) : std::nullopt;
 }
 
-// What a killed save can leave: a half-written file, a digest without its checkpoint.
+std::string file_name(std::int64_t step) { return fmt::format("{}{:08}{}", prefix, step, suffix); }
+
+bool is_digest_without_checkpoint(const std::string& path) {
+  for (const std::string_view ending : {".digest", ".digest.new"})
+    if (path.ends_with(ending)) return !exists(path.substr(0, path.size() - ending.size()));
+  return false;
+}
+
+// What a killed save can leave.
 void remove_leftovers(const std::string& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string path = entry.path().string();
-    const std::string of = path.substr(0, path.rfind(".digest"));
-    if (path.ends_with(".tmp") || (of != path && !exists(of))) remove_file(path);
+    if (path.ends_with(".tmp") || is_digest_without_checkpoint(path)) remove_file(path);
   }
 }
 
@@ -61,7 +68,7 @@ CheckpointFolder::CheckpointFolder(std::string folder, std::int64_t keep,
       ranks_(std::move(ranks)) {}
 
 std::string CheckpointFolder::path_of(std::int64_t step) const {
-  return fmt::format("{}/{}{:08}{}", folder_, prefix, step, suffix);
+  return folder_ + "/" + file_name(step);
 }
 
 std::vector<std::int64_t> CheckpointFolder::steps() const {
@@ -121,7 +128,7 @@ std::string CheckpointFolder::save(const CheckpointMeta& meta,
   const std::string path = path_of(meta.step);
   times_ = write_checkpoint(path, meta, arrays, compression_, ranks_);
   on_first(ranks_, exit_code, [&] {
-    point_latest(folder_, std::filesystem::path(path).filename().string());
+    point_latest(folder_, file_name(meta.step));
     prune(meta.step);
   });
   return path;
@@ -159,9 +166,12 @@ void CheckpointFolder::abandon_after(std::int64_t step) const {
       if (later <= step) continue;
       const std::string path = path_of(later);
       rename_over(path, path + ".abandoned");
-      remove_digest(path);
+      move_digest(path, path + ".abandoned");
       log::warn("{} belongs to an abandoned future: renamed to *.abandoned", path);
     }
+    const std::vector<std::int64_t> left = steps();
+    if (!left.empty()) point_latest(folder_, file_name(left.back()));
+    else remove_file(folder_ + "/latest");
   });
 }
 

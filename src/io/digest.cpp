@@ -138,6 +138,11 @@ void stage_digest(const std::string& file, const std::string& digest) {
 
 void settle_digest(const std::string& file) { rename_over(file + ".digest.new", file + ".digest"); }
 
+void move_digest(const std::string& file, const std::string& to) {
+  for (const char* ending : {".digest", ".digest.new"})
+    if (exists(file + ending)) rename_over(file + ending, to + ending);
+}
+
 void remove_digest(const std::string& file) {
   remove_file(file + ".digest");
   remove_file(file + ".digest.new");

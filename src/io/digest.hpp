@@ -21,5 +21,7 @@ std::optional<std::string> damage_of(const std::string& file, const WriterRanks&
 void stage_digest(const std::string& file, const std::string& digest);
 void settle_digest(const std::string& file);
 void remove_digest(const std::string& file);
+/// Of a checkpoint that gets another name.
+void move_digest(const std::string& file, const std::string& to);
 
 }  // namespace dfascale

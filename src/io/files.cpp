@@ -101,8 +101,10 @@ std::string read_text(const std::string& path) {
 }
 
 bool exists(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
+  std::error_code reason;
+  const bool found = std::filesystem::exists(path, reason);
+  if (reason) fail(Exit::checkpoint, "cannot look at {}: {}", path, reason.message());
+  return found;
 }
 
 void flush_to_disk(const FileDescriptor& file, const std::string& path) {
@@ -140,8 +142,11 @@ std::int64_t free_bytes(const std::string& path) {
 
 void reserve(const std::string& path, std::int64_t bytes) {
   const FileDescriptor file = open_file(path, O_WRONLY | O_CREAT, "make");
-  if (::fallocate(file.number(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0) return;
-  if (errno == EOPNOTSUPP || errno == ENOSYS) return;
+  int status = -1;
+  do {
+    status = ::fallocate(file.number(), FALLOC_FL_KEEP_SIZE, 0, bytes);
+  } while (status != 0 && errno == EINTR);
+  if (status == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return;
   const std::string reason = system_reason(path);
   fail(Exit::checkpoint, "cannot reserve {} bytes for {}", bytes, reason);
 }

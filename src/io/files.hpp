@@ -49,6 +49,7 @@ void make_folder(const std::string& path);
 /// The file has the old content or the new one, never a part, whenever the machine stops.
 void write_atomically(const std::string& path, const std::string& text);
 std::string read_text(const std::string& path);
+/// Throws if that cannot be told.
 bool exists(const std::string& path);
 /// Flushes a file, or a folder's list of names, to disk.
 void flush_to_disk(const std::string& path);

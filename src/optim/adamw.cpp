@@ -49,10 +49,11 @@ AdamW::AdamW(const ParameterTable& table, const Shape& shape, const Rule& rule,
 }
 
 void AdamW::lay_out(Arena& arena, const Device& on) {
+  const std::int64_t one_if_any = tensors_.empty() ? 0 : 1;
   m_ = arena.vec(shard_.size());
   v_ = arena.vec(shard_.size());
   constants_ = arena.vector<AdamTensor>(static_cast<std::int64_t>(tensors_.size()));
-  squares_ = arena.vector<double>(std::max(measured_.size(), final_norm_.size()));
+  squares_ = arena.vector<double>(std::max({measured_.size(), final_norm_.size(), one_if_any}));
   if (squares_) host_squares_.resize(static_cast<std::size_t>(squares_.size));
   for (PieceTable* table : {&updated_, &measured_, &final_norm_}) table->lay_out(arena, on);
 }
@@ -78,25 +79,36 @@ std::vector<double> AdamW::final_norm_squares(const Device& on, ConstVec gradien
   return squares_of(final_norm_, on, gradients);
 }
 
+void AdamW::check(const Tensor& tensor, double square) const {
+  const Parameter& p = tensor.parameter;
+  const bool is_finite = std::isfinite(square);
+  // Unclipped, its squares would be infinite in the second moment, and the tensor stand still.
+  const bool is_too_large = optim_.clip == Clip::none && square > std::numeric_limits<float>::max();
+  if (is_finite && !is_too_large) return;
+  fail(Exit::numerical, "the gradient of {} is {}{}", p.name,
+       is_finite ? fmt::format("too large to be squared, {:.2g}", std::sqrt(square)) : "not finite",
+       p.block >= 0 && p.block < static_cast<std::int64_t>(groups_) - 2
+           ? fmt::format(" (block {})", p.block)
+           : "");
+}
+
+void AdamW::check_whole(const Device& on, ConstVec gradients) {
+  for (const Tensor& tensor : tensors_) {
+    const Parameter& p = tensor.parameter;
+    sum_of_squares(on, squares_.data, gradients.part(p.trained_offset, p.padded_size()));
+    copy_to_host(on, host_squares_.data(), squares_.data, sizeof(double));
+    check(tensor, host_squares_.front());
+  }
+}
+
 GradientNorms AdamW::norms(const std::vector<double>& squares,
                            const std::vector<double>& final_norm) const {
   GradientNorms norms;
   norms.groups.assign(groups_, 0.0);
   double total = 0;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    const Parameter& p = tensors_[i].parameter;
-    const bool is_finite = std::isfinite(squares[i]);
-    // Unclipped, its squares would be infinite in the second moment, and the tensor stand still.
-    const bool is_too_large =
-        optim_.clip == Clip::none && squares[i] > std::numeric_limits<float>::max();
-    if (!is_finite || is_too_large)
-      fail(Exit::numerical, "the gradient of {} is {}{}", p.name,
-           is_finite ? fmt::format("too large to be squared, {:.2g}", std::sqrt(squares[i]))
-                     : "not finite",
-           p.block >= 0 && p.block < static_cast<std::int64_t>(groups_) - 2
-               ? fmt::format(" (block {})", p.block)
-               : "");
-    if (!p.is_copy) total += squares[i];
+    check(tensors_[i], squares[i]);
+    if (!tensors_[i].parameter.is_copy) total += squares[i];
     norms.groups[tensors_[i].group] += squares[i];
   }
   // Last, as where final LN is held: both stages' norms of a shared matrix have the same bits.

@@ -45,6 +45,8 @@ class AdamW {
   /// tensor whose gradient is not finite, or unclipped has no square in float.
   GradientNorms norms(const std::vector<double>& squares,
                       const std::vector<double>& final_norm = {}) const;
+  /// Throws as `norms` does, of whole tensors, whatever part of them the shard has.
+  void check_whole(const Device& on, ConstVec gradients);
   /// Squares of the gradients of final LN's tensors, in the table's order.
   std::vector<double> final_norm_squares(const Device& on, ConstVec gradients);
 
@@ -63,6 +65,7 @@ class AdamW {
     bool fed_back;
   };
   std::vector<double> squares_of(const PieceTable& tensors, const Device& on, ConstVec gradients);
+  void check(const Tensor& tensor, double square) const;
   float gradient_scale(std::size_t group, const GradientNorms& norms) const;
 
   OptimSettings optim_;

@@ -53,6 +53,7 @@ void check_vocabulary(const Settings& s, const std::string& data,
          "{}: its tokenizer has {} tokens, the checkpoint's model {}: these are tokens of another "
          "vocabulary; prepare the text with the tokenizer of {} (dfascale prepare --tokenizer)",
          data, info->vocab, s.model.vocab, s.data.train);
+  if (info) check_same_tokenizer(s.data.train, data);
   stream.check_vocabulary(s.model.vocab);
 }
 

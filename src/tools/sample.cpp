@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "comm/session.hpp"
 #include "data/corpus_info.hpp"
+#include "data/sha256.hpp"
 #include "data/tokenizer.hpp"
 #include "data/utf8.hpp"
 #include "kernels/random.hpp"
@@ -38,6 +39,11 @@ Tokenizer tokenizer_for(const TrainedModel& model, const std::string& named) {
           "tokenizer is not known; name it with --tokenizer MODEL",
           s.data.train);
     path = info->tokenizer;
+    if (sha256_of_file(path) != info->tokenizer_sha256)
+      fail(Exit::data,
+           "{}: is not the tokenizer that {}/corpus.json names; put that one back, or name it with "
+           "--tokenizer MODEL",
+           path, s.data.train);
   }
   Tokenizer tokenizer(path);
   if (tokenizer.vocab() > s.model.vocab)

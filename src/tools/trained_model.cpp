@@ -55,6 +55,10 @@ TrainedModel::TrainedModel(const Device& device, const std::string& where, std::
   const CheckpointFile file(file_, WriterRanks::all());
   meta_ = file.meta();
   settings_ = parse_deck(meta_.deck, file_, {});
+  if (settings_.model.vocab == 0 || settings_.parallel.dp == 0)
+    fail(Exit::checkpoint,
+         "{}: the deck in it lacks model.vocab or parallel.dp, which a run fills in: not a run's",
+         file_);
   if (!settings_.run.graphs) device_ = without_graphs(device);
   if (sequences == 0) sequences = settings_.micro_batch_sequences();
   const Shape shape = shape_of(settings_.model);

@@ -18,6 +18,7 @@ Training probing(Training training) {
   training.rule = backpropagation();
   training.parallel.micro_batches = 1;
   if (training.parallel.schedule == "unlocked") training.parallel.schedule = "1f1b";
+  training.parallel.in_flight = 0;
   training.recomputation.levels.clear();
   return training;
 }

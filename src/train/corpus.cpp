@@ -36,6 +36,7 @@ void resolve_vocabulary(Settings& settings) {
 }
 
 Corpus open_corpus(const Settings& s) {
+  if (!s.data.valid.empty()) check_same_tokenizer(s.data.train, s.data.valid);
   TokenStream train = TokenStream::open(s.data.train, Split::train, s.data.format);
   TokenStream valid = TokenStream::open(validation_place(s.data), Split::valid, s.data.format);
   train.check_vocabulary(s.model.vocab);

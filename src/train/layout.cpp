@@ -162,9 +162,9 @@ std::vector<Route> routes_between_stages(const Plan& plan) {
   return routes;
 }
 
-std::vector<Route> routes_between_ends(const Plan& plan) {
+std::vector<Route> routes_between_ends(const Shape& shape, const Plan& plan) {
   const int first = plan.rank_of.front(), last = plan.rank_of.back();
-  if (!plan.ties.tied_matrix || plan.stages() == 1) return {};
+  if (!shape.tied || plan.stages() == 1) return {};
   return {{first, last}, {last, first}};
 }
 

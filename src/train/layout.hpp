@@ -64,8 +64,9 @@ Plan own_gradients_only(const Plan& plan);
 /// Between which ranks of the pipeline a plan's messages go, and those of backpropagation over the
 /// same stages.
 std::vector<Route> routes_between_stages(const Plan& plan);
-/// Where the two ends of a tied matrix are, both ways.
-std::vector<Route> routes_between_ends(const Plan& plan);
+/// Where the two ends of a tied matrix are, both ways: of a plan's own messages, and of
+/// backpropagation's as above.
+std::vector<Route> routes_between_ends(const Shape& shape, const Plan& plan);
 /// Which part of the optimiser's state a replica keeps.
 Sharding sharding(const ParallelSettings& parallel, int replica);
 

@@ -50,7 +50,7 @@ ParallelLearner::ParallelLearner(const Comm& world, const Device& on, Gemm& gemm
       grid_(world, static_cast<int>(training.parallel.dp), static_cast<int>(training.parallel.pp)),
       ranges_(stage_ranges(training)),
       plan_(step_plan(training, ranges_)),
-      arrays_(grid_, on, routes_between_stages(plan_), routes_between_ends(plan_)) {
+      arrays_(grid_, on, routes_between_stages(plan_), routes_between_ends(training.shape, plan_)) {
   stages_ =
       make_in<LocalStages>(arena_, on, gemm, training_, ranges_, plan_, grid_, arrays_, context_);
   open_store(on);

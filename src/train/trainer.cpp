@@ -62,7 +62,7 @@ Trainer::Trainer(const Session& session, const Settings& settings, const Trainin
 Exit Trainer::train() {
   try {
     return train_to_the_end();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     records_.fail_with(error.what());
     throw;
   }
@@ -281,7 +281,7 @@ std::string Trainer::whose_gradient(const std::string& of_the_sum) {
   std::string here;
   try {
     Learner& learner = *model_->learners().front();
-    learner.adamw().norms(learner.adamw().squares(device_, learner.gradients()));
+    learner.adamw().check_whole(device_, learner.gradients());
   } catch (const Error& error) {
     here = error.what();
   }

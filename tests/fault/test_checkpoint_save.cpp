@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <random>
 
 #include "io/digest.hpp"
@@ -74,7 +75,8 @@ TEST(Keep, AnAbandonedFutureIsNotTaken) {
   for (const std::int64_t step : {1, 2, 3}) save(folder, step);
   folder.abandon_after(1);
   EXPECT_EQ(folder.newest_good(), folder.path_of(1));
-  EXPECT_TRUE(exists(folder.path_of(3) + ".abandoned"));
+  EXPECT_FALSE(damage_of(folder.path_of(3) + ".abandoned", WriterRanks::alone()));
+  EXPECT_EQ(std::filesystem::read_symlink(place / "latest"), "step_00000001.h5");
   save(folder, 2);
   EXPECT_EQ(folder.newest_good(), folder.path_of(2));
 }
@@ -92,6 +94,16 @@ TEST(Killed, LeftoversAreRemovedAndNeverTaken) {
   EXPECT_EQ(folder.newest_good(), good);
   folder.check_writable(1);
   EXPECT_EQ(names_in(place.path()), before);
+  EXPECT_EQ(folder.newest_good(), good);
+}
+
+// ".digest" in a folder's own name says nothing of the files in it.
+TEST(Killed, NoCheckpointIsALeftoverWhateverItsFolderIsCalled) {
+  const test::TemporaryFolder place;
+  CheckpointFolder folder = folder_at(place / "my.digest/checkpoints");
+  make_folder(place / "my.digest/checkpoints");
+  const std::string good = save(folder, 1);
+  folder.check_writable(1);
   EXPECT_EQ(folder.newest_good(), good);
 }
 

@@ -2,6 +2,7 @@
 
 usage: train.py PROGRAM SOURCE MPIEXEC"""
 
+import re
 import sys
 
 from program import Checks, Program, corpus, deck, work_folder, write
@@ -62,6 +63,31 @@ def frozen(checks, run, rule_settings, trained):
         checks.that(same != trained(tensor), f"{name}: {tensor} is {'trained' if trained(tensor) else 'frozen'}")
 
 
+def probed(checks, run):
+    """The probe's own backpropagation goes over any layout of any rule."""
+    tied = ["model.tied=true", "run.alignment_steps=5"]
+    for rule, *settings in (("shallow", "parallel.pp=2"),
+                            ("dfa", "parallel.pp=2", "parallel.schedule=unlocked", "parallel.in_flight=1")):
+        micro_batches = 2
+        whole = run.train(rule, (1, micro_batches), f"{rule}-probed", *tied)
+        stages = run.train(rule, (2, micro_batches), f"{rule}-probed-in-stages", *tied, *settings)
+        if rule == "shallow":  # unlocked micro-batches have parameters of their own age
+            difference = relative_difference(column(stages, "val_loss"), column(whole, "val_loss"))
+            checks.below(difference, REASSOCIATION, f"{rule}, probed in two stages, val_loss")
+        rows = [(folder / "alignment.csv").read_text().splitlines() for folder in (whole, stages)]
+        checks.that(len(rows[0]) == len(rows[1]) > 1, f"{rule}, probed in two stages: {len(rows[1])} rows of alignment")
+
+
+def bad_gradient(checks, run, zero):
+    """Which replica's gradient was it?  The sum over replicas, or a shard of it, does not say."""
+    name = f"bad-gradient-{zero}"
+    code, said, _ = run.program.run(
+        ["train", "deck.toml", "--set", f"run.name={name}", "--set", f"parallel.zero={zero}", "--set", "rule.name=bp",
+         "--set", "optim.learning_rate=100", "--set", "optim.clip=none"], run.work, 2)
+    checks.that(code == 5 and re.search(r"step \d+: rank \d, the gradient of \S+ is ", said) is not None,
+                f"zero = {zero}: a bad gradient's rank is named {said.splitlines()[-1:]}")
+
+
 def main():
     program, checks = Program(sys.argv[1], sys.argv[3]), Checks()
     with work_folder() as work:
@@ -77,6 +103,9 @@ def main():
         frozen(checks, run, [], lambda tensor: tensor.startswith(top))
         frozen(checks, run, ["rule.train_projector=true"],
                lambda tensor: tensor.startswith((*top, "token_embedding.")))
+        probed(checks, run)
+        for zero in (0, 1):
+            bad_gradient(checks, run, zero)
     return checks.exit_code()
 
 

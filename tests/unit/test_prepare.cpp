@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
@@ -113,12 +114,49 @@ TEST_F(Prepare, CorpusInfoIsReadBack) {
   EXPECT_EQ(info->tokenizer, folder_ / "out/tokenizer.model");
 
   EXPECT_FALSE(read_corpus_info(folder_.path()));
+  EXPECT_EQ(info->train_shards.front().tokens, info->train_tokens);
+  const std::string record = read_file(folder_ / "out/corpus.json");
   write_file(folder_ / "out/corpus.json", "{\"format\": 1}");
   expect_error(Exit::data, {"corpus.json", "not written by dfascale prepare"},
+               [&] { read_corpus_info(folder_ / "out"); });
+  std::string large = record;
+  large.replace(large.find("\"vocab\": 500"), 12, "\"vocab\": 65536");
+  write_file(folder_ / "out/corpus.json", large);
+  expect_error(Exit::data, {"corpus.json", "vocab 65536", "1 to 65535"},
                [&] { read_corpus_info(folder_ / "out"); });
   write_file(folder_ / "out/corpus.json", "{\"format\": 2}");
   expect_error(Exit::data, {"corpus.json", "format 2", "expected 1"},
                [&] { read_corpus_info(folder_ / "out"); });
+}
+
+TEST_F(Prepare, TokensOfTwoTokenizersAreToldApart) {
+  prepare(options("out"));
+  PrepareOptions again = options("again", 0);
+  again.tokenizer = folder_ / "out/tokenizer.model";
+  prepare(again);
+  prepare(options("smaller", 400));
+  check_same_tokenizer(folder_ / "out", folder_ / "again");
+  check_same_tokenizer(folder_ / "out", folder_.path());  // no corpus.json
+  expect_error(Exit::data, {folder_ / "smaller", "400", "another tokenizer", "500"},
+               [&] { check_same_tokenizer(folder_ / "out", folder_ / "smaller"); });
+}
+
+TEST_F(Prepare, APartOfACorpusIsNotTakenForIt) {
+  PrepareOptions in_shards = options("out");
+  in_shards.shard_tokens = 100;
+  prepare(in_shards);
+  const std::string out = folder_ / "out", second = out + "/train_000001.bin";
+  const auto open = [&] { TokenStream::open(out, Split::train, TokenFormat::llmc); };
+  open();
+  std::filesystem::copy_file(second, out + "/train_999999.bin");
+  expect_error(Exit::data, {"train_999999.bin", "not in corpus.json"}, open);
+  std::filesystem::rename(out + "/train_999999.bin", folder_ / "away");
+  std::filesystem::rename(out + "/train_000000.bin", second);
+  expect_error(Exit::data, {"train_000000.bin", "missing"}, open);
+  std::filesystem::remove(out + "/corpus.json");
+  open();  // another program's
+  std::filesystem::create_directory(out + "/.prepare-partial");
+  expect_error(Exit::data, {out, "was stopped"}, open);
 }
 
 TEST_F(Prepare, ThreadsDoNotChangeAByte) {

@@ -151,6 +151,20 @@ TEST(Tokenizer, TextWithoutSpacesOrLetters) {
   }
 }
 
+// Characters of three bytes, in words of two, without a space or an end of line.
+TEST(Tokenizer, LanguagesWithoutSpacesAreLearnt) {
+  constexpr std::size_t characters = 20'000;
+  std::string text;
+  for (std::size_t i = 0; i < characters / 2; ++i) {
+    const char word = static_cast<char>(i * i % 31);
+    text += {'\xe4', '\xb8', static_cast<char>('\x80' + word)};
+    text += {'\xe4', '\xb9', static_cast<char>('\x80' + word)};
+  }
+  const Tokenizer tokenizer = Tokenizer::from_bytes(trained_bytes(text, 400), "model");
+  expect_round_trips(tokenizer);
+  EXPECT_LT(tokenizer.encode(text).size(), characters * 3 / 4);
+}
+
 TEST(Tokenizer, SampleIsAShareOfTheLines) {
   RawChunk place;
   place.file = "a.txt";
