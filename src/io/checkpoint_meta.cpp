@@ -111,6 +111,8 @@ CheckpointMeta meta_from(const std::map<std::string, std::string>& texts,
   each_member(meta, visit);
   visit("deck", meta.deck);
   visit("more", meta.more);
+  if (meta.step < 0 || meta.tokens < 0 || meta.next_sample < 0)
+    fail(Exit::checkpoint, "{}: step, tokens and next_sample must not be negative", where);
   return meta;
 }
 

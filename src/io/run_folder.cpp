@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/log.hpp"
 #include "base/version.hpp"
 #include "io/checkpoint.hpp"
 
@@ -23,12 +24,14 @@ std::string short_number(const std::optional<double>& value) {
   return value ? fmt::format("{:.9g}", *value) : "";
 }
 
-// A row counts if it is whole and of a step that stays.
-bool row_stays(std::string_view row, std::string_view header, std::int64_t last_step) {
+// Of a whole row.
+std::optional<std::int64_t> step_of(std::string_view row, std::string_view header) {
   std::int64_t step = 0;
   const auto number = std::from_chars(row.data(), row.data() + row.size(), step);
-  return number.ec == std::errc{} && step <= last_step &&
-         std::count(row.begin(), row.end(), ',') == std::count(header.begin(), header.end(), ',');
+  const bool is_whole =
+      number.ec == std::errc{} &&
+      std::count(row.begin(), row.end(), ',') == std::count(header.begin(), header.end(), ',');
+  return is_whole ? std::optional(step) : std::nullopt;
 }
 
 // Rewrites a table without the rows after last_step and without a last row cut short.
@@ -41,7 +44,9 @@ void cut_table(const std::string& path, std::string_view header, std::int64_t la
     end = table.find('\n', start);
     if (end == std::string::npos) break;
     const std::string_view row(table.data() + start, end - start);
-    if (row_stays(row, header, last_step)) kept.append(row) += '\n';
+    const std::optional<std::int64_t> step = step_of(row, header);
+    if (!step) log::warn("{}: left out, since it is no row: {}", path, row);
+    else if (*step <= last_step) kept.append(row) += '\n';
   }
   if (kept != table) write_atomically(path, kept);
 }

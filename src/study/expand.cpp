@@ -183,9 +183,11 @@ void check_names(Reading& reading, const Study& study) {
   std::set<std::string> names;
   for (const StudyRun& run : study.runs)
     if (!names.insert(run.name()).second)
-      reading.problem(reading.deck,
-                      "two runs would be called {}: give one of the rules another run.method",
-                      run.name());
+      reading.problem(
+          reading.deck,
+          "two runs would be called {}: remove a value that a list holds twice, or give "
+          "one of the rules another run.method",
+          run.name());
 }
 
 }  // namespace

@@ -92,10 +92,13 @@ std::size_t import_checkpoint(const std::string& from, const std::string& to) {
     const std::int64_t rows = tensor.shape.empty() ? 0 : tensor.shape[0];
     arrays.push_back({path_of(tensor.name), tensor.shape, 0, rows, values.back().data()});
   }
+  Shapes shapes;
+  for (const ArraySlice& array : arrays) shapes[array.path] = array.shape;
+  const bool has_moments =
+      std::ranges::any_of(arrays, [](const ArraySlice& array) { return !is_param(array.path); });
+  check_arrays(shapes, has_moments ? Needed::all : Needed::params, meta.deck, from);
   write_checkpoint(to, meta, arrays, 0, WriterRanks::alone());
-  const auto is_moment = [](const ArraySlice& array) { return !is_param(array.path); };
-  if (std::none_of(arrays.begin(), arrays.end(), is_moment))
-    log::warn("{}: has no moments: for eval and sample, not to go on training", to);
+  if (!has_moments) log::warn("{}: has no moments: for eval and sample, not to go on training", to);
   return arrays.size();
 }
 

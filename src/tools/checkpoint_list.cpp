@@ -29,9 +29,9 @@ struct Found {
   std::string trouble;
 };
 
-/// Shapes by path that a checkpoint of this model and rule holds.
-std::map<std::string, std::vector<std::int64_t>> expected_arrays(const Settings& s) {
-  std::map<std::string, std::vector<std::int64_t>> arrays;
+/// What a checkpoint of this model and rule holds.
+Shapes expected_arrays(const Settings& s) {
+  Shapes arrays;
   const ParameterTable table(shape_of(s.model), s.rule);
   for (const Parameter& p : table.all()) {
     const std::vector<std::int64_t> shape =
@@ -44,23 +44,17 @@ std::map<std::string, std::vector<std::int64_t>> expected_arrays(const Settings&
   return arrays;
 }
 
-/// A file may be whole and yet lack what its own deck asks for, if it was made by hand.
-void check_complete(const CheckpointFile& file, const std::string& path) {
-  const auto expected = expected_arrays(parse_deck(file.meta().deck, path, {}));
-  for (const auto& [array, shape] : expected)
-    if (!file.has(array) || file.shape(array) != shape)
-      fail(Exit::checkpoint, "{}: the model of its deck needs {} [{}], which {}", path, array,
-           fmt::join(shape, ", "), file.has(array) ? "has another shape" : "is missing");
-  for (const std::string& array : file.paths())
-    if (!expected.contains(array))
-      fail(Exit::checkpoint, "{}: the model of its deck has no {}", path, array);
+Shapes arrays_of(const CheckpointFile& file) {
+  Shapes arrays;
+  for (const std::string& path : file.paths()) arrays[path] = file.shape(path);
+  return arrays;
 }
 
 Found look_at(const std::string& path) {
   Found found{path, 0, 0, {}, ""};
   try {
     const CheckpointFile file(path);
-    check_complete(file, path);
+    check_arrays(arrays_of(file), Needed::all, file.meta().deck, path);
     found.bytes = static_cast<std::int64_t>(fs::file_size(path));
     found.arrays = static_cast<std::int64_t>(file.paths().size());
     found.meta = file.meta();
@@ -126,6 +120,25 @@ Json json_of(const Found& found) {
 }
 
 }  // namespace
+
+void check_arrays(const Shapes& held, Needed needed, const std::string& deck,
+                  const std::string& path) {
+  const Settings settings = parse_deck(deck, path, {});
+  if (settings.model.vocab == 0 || settings.parallel.dp == 0)
+    fail(Exit::checkpoint,
+         "{}: its deck lacks model.vocab or parallel.dp, which a run fills in: not a run's", path);
+  const Shapes expected = expected_arrays(settings);
+  for (const auto& [array, shape] : expected) {
+    if (needed == Needed::params && !array.starts_with("/params/")) continue;
+    const auto found = held.find(array);
+    if (found == held.end() || found->second != shape)
+      fail(Exit::checkpoint, "{}: the model of its deck needs {} [{}], which {}", path, array,
+           fmt::join(shape, ", "), found == held.end() ? "is missing" : "has another shape");
+  }
+  for (const auto& [array, shape] : held)
+    if (!expected.contains(array))
+      fail(Exit::checkpoint, "{}: the model of its deck has no {}", path, array);
+}
 
 int list_checkpoints(const std::string& folder, Show show) {
   const std::vector<Found> all = look_into(folder);

@@ -2,9 +2,23 @@
 // time, and nothing is believed before its digest and checksums are right.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 namespace dfascale {
+
+/// Shapes of arrays by their paths.
+using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+
+/// To train on, or to read from.
+enum class Needed { all, params };
+
+/// Throws Error(Exit::checkpoint) unless a file `path` with these arrays holds what the model and
+/// rule of its deck need, and nothing else.
+void check_arrays(const Shapes& held, Needed needed, const std::string& deck,
+                  const std::string& path);
 
 /// For people, or JSON for programs.
 enum class Show { table, json };

@@ -85,7 +85,7 @@ class MadeUpState {
 
 class IoBench {
  public:
-  /// `folder` is made, and removed in the end.
+  /// `folder`, and the one above if there is none, are made, and removed in the end.
   IoBench(const Settings& settings, std::string folder)
       : folder_(std::move(folder)),
         state_(settings, ranks_),
@@ -93,12 +93,15 @@ class IoBench {
         bytes_(CheckpointFolder::file_bytes(state_.arrays())) {
     on_first(ranks_, Exit::checkpoint, [&] {
       if (exists(folder_)) fail(Exit::checkpoint, "{} exists: remove it", folder_);
+      makes_above_ = !exists(fs::path(folder_).parent_path());
     });
     checkpoints_.check_writable(bytes_);
   }
   ~IoBench() {
     std::error_code ignored;
-    if (ranks_.rank() == 0) fs::remove_all(folder_, ignored);
+    if (ranks_.rank() != 0) return;
+    fs::remove_all(folder_, ignored);
+    if (makes_above_) fs::remove(fs::path(folder_).parent_path(), ignored);
   }
   IoBench(const IoBench&) = delete;
   IoBench& operator=(const IoBench&) = delete;
@@ -157,6 +160,7 @@ class IoBench {
 
   WriterRanks ranks_ = WriterRanks::all();
   std::string folder_;
+  bool makes_above_ = false;
   MadeUpState state_;
   CheckpointFolder checkpoints_;
   BackgroundSaver saver_{checkpoints_};

@@ -39,7 +39,8 @@ ShardRows share_of(std::int64_t rows, const Grid& grid) {
 void load_rows(const CheckpointFile& file, const std::string& path, const Device& on,
                const Parameter& p, const ShardRows& rows, float* to) {
   if (!file.has(path))
-    fail(Exit::checkpoint, "the checkpoint has no {}: it is of another model or rule", path);
+    fail(Exit::checkpoint, "the checkpoint has no {}: it is of another model or rule{}", path,
+         path.starts_with("/adam/") ? ", or was made without moments" : "");
   if (file.shape(path) != shape_of(p))
     fail(Exit::checkpoint, "{} in the checkpoint is [{}], the deck's model needs [{}]", path,
          fmt::join(file.shape(path), ", "), fmt::join(shape_of(p), ", "));

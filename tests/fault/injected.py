@@ -25,7 +25,7 @@ AT_ONCE = 2  # runs side by side
 HANGS_AFTER = 60  # seconds
 FLIPS = 12
 # Older checkpoints whose turn to go had not come; the broken ones, set aside; a digest before its last renaming.
-MAY_STAY = re.compile(r"checkpoints/step_\d+\.h5(\.digest|\.digest\.new|\.abandoned)?")
+MAY_STAY = re.compile(r"checkpoints/step_\d+\.h5(\.abandoned)?(\.digest|\.digest\.new)?")
 
 
 class Lab:
