@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <span>
 
 #include "base/error.hpp"
 #include "data/corpus_info.hpp"
@@ -65,12 +66,15 @@ std::vector<std::string> find_shards(const std::string& where, Split split) {
   return paths;
 }
 
-std::int64_t largest_of(const TokenFile& shard) {
-  const std::uint16_t* tokens = shard.tokens();
+std::int64_t largest_of(std::span<const std::uint16_t> tokens) {
   std::uint16_t largest = 0;
 #pragma omp simd reduction(max : largest)
-  for (std::int64_t i = 0; i < shard.size(); ++i) largest = std::max(largest, tokens[i]);
+  for (std::size_t i = 0; i < tokens.size(); ++i) largest = std::max(largest, tokens[i]);
   return largest;
+}
+
+std::span<const std::uint16_t> all_of(const TokenFile& shard) {
+  return {shard.tokens(), static_cast<std::size_t>(shard.size())};
 }
 
 /// FNV-1a, 64 bits.
@@ -149,21 +153,26 @@ void TokenStream::read(std::int64_t first, std::int64_t count, std::int32_t* out
 
 std::int64_t TokenStream::largest_token() const {
   std::int64_t largest = 0;
-  for (const TokenFile& shard : shards_) largest = std::max(largest, largest_of(shard));
+  for (const TokenFile& shard : shards_) largest = std::max(largest, largest_of(all_of(shard)));
   return largest;
 }
 
-void TokenStream::check_vocabulary(std::int64_t vocab) const {
-  for (const TokenFile& shard : shards_) {
-    if (largest_of(shard) < vocab) continue;
-    const std::uint16_t* end = shard.tokens() + shard.size();
-    const std::uint16_t* bad =
-        std::find_if(shard.tokens(), end, [vocab](std::uint16_t token) { return token >= vocab; });
+void TokenStream::check_vocabulary(std::int64_t vocab, Share share) const {
+  const std::int64_t begin = size() * share.rank / share.ranks;
+  const std::int64_t end = size() * (share.rank + 1) / share.ranks;
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    const TokenFile& shard = shards_[i];
+    const std::int64_t first = std::clamp<std::int64_t>(begin - starts_[i], 0, shard.size());
+    const std::int64_t last = std::clamp<std::int64_t>(end - starts_[i], 0, shard.size());
+    const std::span<const std::uint16_t> part = all_of(shard).subspan(
+        static_cast<std::size_t>(first), static_cast<std::size_t>(last - first));
+    if (largest_of(part) < vocab) continue;
+    const auto bad =
+        std::ranges::find_if(part, [&](std::uint16_t token) { return token >= vocab; });
     fail(Exit::data,
          "{}: token {} (number {} of the file) is not below model.vocab = {}; set model.vocab to "
-         "at least "
-         "{}, or take the files made with the tokenizer of that size",
-         shard.path(), *bad, bad - shard.tokens(), vocab, largest_token() + 1);
+         "at least {}, or take the files made with the tokenizer of that size",
+         shard.path(), *bad, first + (bad - part.begin()), vocab, largest_token() + 1);
   }
 }
 

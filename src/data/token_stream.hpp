@@ -28,8 +28,12 @@ class TokenStream {
 
   /// Scans every token, at the speed of memory or disk.
   std::int64_t largest_token() const;
-  /// Throws Error(Exit::data) naming the file and place of the first token >= vocab.
-  void check_vocabulary(std::int64_t vocab) const;
+  /// A rank's part of a task.
+  struct Share {
+    std::int64_t rank = 0, ranks = 1;
+  };
+  /// Throws Error(Exit::data) naming the file and place of the share's first token >= vocab.
+  void check_vocabulary(std::int64_t vocab, Share share) const;
   /// Of names (without folders), sizes and a sample of the tokens: tells other data from the same.
   std::uint64_t fingerprint() const;
 

@@ -54,7 +54,7 @@ void check_vocabulary(const Settings& s, const std::string& data,
          "vocabulary; prepare the text with the tokenizer of {} (dfascale prepare --tokenizer)",
          data, info->vocab, s.model.vocab, s.data.train);
   if (info) check_same_tokenizer(s.data.train, data);
-  stream.check_vocabulary(s.model.vocab);
+  stream.check_vocabulary(s.model.vocab, {});
 }
 
 ValidationSet open_sequences(const EvalOptions& options, const Settings& s,

@@ -51,7 +51,7 @@ int train(const TrainOptions& options) {
   Settings settings = read_deck_on_all(session.comm(), options.deck, options.overrides);
   resolve_vocabulary(settings);
   if (options.dry_run) {
-    open_corpus(settings);
+    open_corpus(settings, session.comm());
     log::line(show_deck(settings));
   }
   const MemoryForecast memory = forecast_memory(session.comm(), settings);

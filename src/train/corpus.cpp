@@ -35,12 +35,13 @@ void resolve_vocabulary(Settings& settings) {
   settings.model.vocab = info->vocab;
 }
 
-Corpus open_corpus(const Settings& s) {
+Corpus open_corpus(const Settings& s, const Comm& ranks) {
   if (!s.data.valid.empty()) check_same_tokenizer(s.data.train, s.data.valid);
   TokenStream train = TokenStream::open(s.data.train, Split::train, s.data.format);
   TokenStream valid = TokenStream::open(validation_place(s.data), Split::valid, s.data.format);
-  train.check_vocabulary(s.model.vocab);
-  valid.check_vocabulary(s.model.vocab);
+  const TokenStream::Share share{ranks.rank(), ranks.size()};
+  train.check_vocabulary(s.model.vocab, share);
+  valid.check_vocabulary(s.model.vocab, share);
   Corpus corpus{BatchSource(std::move(train), s.model.context, s.optim.batch_sequences, s.run.seed,
                             s.data.epochs),
                 ValidationSet(std::move(valid), s.model.context, s.data.valid_sequences)};

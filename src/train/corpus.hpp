@@ -2,6 +2,7 @@
 // allocated.
 #pragma once
 
+#include "comm/comm.hpp"
 #include "data/batches.hpp"
 #include "deck/settings.hpp"
 
@@ -19,7 +20,7 @@ struct Corpus {
 void resolve_vocabulary(Settings& settings);
 
 /// Opens and checks: files, token ids below the vocabulary, enough tokens for the budget, enough
-/// validation sequences.
-Corpus open_corpus(const Settings& settings);
+/// validation sequences.  Each rank looks at its share of the tokens.
+Corpus open_corpus(const Settings& settings, const Comm& ranks);
 
 }  // namespace dfascale

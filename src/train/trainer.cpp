@@ -32,7 +32,7 @@ Trainer::Trainer(const Session& session, const Settings& settings, const Trainin
       settings_(settings),
       device_(settings.run.graphs ? session.device() : without_graphs(session.device())),
       gemm_(device_),
-      corpus_(open_corpus(settings)),
+      corpus_(open_corpus(settings, comm_)),
       records_(comm_.rank() == 0 ? Records::Role::writes : Records::Role::silent, settings),
       checkpoints_(records_.checkpoints_folder(), settings.run.keep,
                    settings.run.keep_every * settings.run.checkpoint_steps, WriterRanks::all(),

@@ -64,9 +64,9 @@ TEST(Study, FilesInInputsAreRight) {
     const char* file;
     std::size_t runs, searches;
   };
-  // 6 sizes x 4 rules; 17 variants with 2 seeds; 5 sizes x 4 rules.
+  // 6 sizes x 6 rules; 17 variants with 2 seeds; 5 sizes x 4 rules.
   for (const auto& [file, runs, searches] :
-       {Count{"cpu-small.toml", 24, 24}, {"ablations.toml", 34, 17}, {"paper.toml", 20, 20}}) {
+       {Count{"cpu-small.toml", 36, 36}, {"ablations.toml", 34, 17}, {"paper.toml", 20, 20}}) {
     const Study study = read_study(inputs + file, {});
     EXPECT_EQ(study.runs.size(), runs) << file;
     EXPECT_EQ(study.searches.size(), searches) << file;

@@ -86,10 +86,18 @@ TEST(TokenStream, LargestTokenAndVocabulary) {
   write_file(folder / "train_000003.bin", llmc_bytes(tokens));
   const TokenStream stream = TokenStream::open(folder.path(), Split::train, TokenFormat::llmc);
   EXPECT_EQ(stream.largest_token(), 65535);
-  EXPECT_NO_THROW(stream.check_vocabulary(65536));
+  EXPECT_NO_THROW(stream.check_vocabulary(65536, {}));
   expect_error(Exit::data,
                {"train_000003.bin", "token 65535", "number 42", "model.vocab = 65535", "65536"},
-               [&] { stream.check_vocabulary(65535); });
+               [&] { stream.check_vocabulary(65535, {}); });
+  std::int64_t complaints = 0;  // every token is in one share
+  for (const std::int64_t ranks : {1, 2, 3, 7, 200})
+    for (std::int64_t rank = 0; rank < ranks; ++rank) try {
+        stream.check_vocabulary(65535, {rank, ranks});
+      } catch (const Error&) {
+        ++complaints;
+      }
+  EXPECT_EQ(complaints, 5);
 }
 
 TEST(TokenStream, FingerprintTellsDataApart) {

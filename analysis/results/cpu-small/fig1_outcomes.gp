@@ -441,8 +441,9 @@ do for [kind in "png svg"] {
   unset label
   set title "D: the reference is always better" offset 0,-0.6 tc rgb "#000000"
   set label 'DFA (confidence 0.98)' at 0.98,1.40 right font ",12"
-  set label 'Shallow (confidence 1.00)' at 0.98,1.27 right font ",12"
-  set label 'shallow-projector (confidence 1.00)' at 0.98,1.14 right font ",12"
+  set label 'dfa-identity (confidence 0.99)' at 0.98,1.27 right font ",12"
+  set label 'dfa-vanilla (confidence 0.95)' at 0.98,1.14 right font ",12"
+  set label 'and 2 more' at 0.98,1.01 right font ",12"
   plot $data4 using 1:2:3 with filledcurves above fc rgb "#9cc0df" notitle, \
     $data4 using 1:2:3 with filledcurves below fc rgb "#cccccc" notitle, \
     $data4 using 1:3 with lines lw 2.5 dt 1 lc rgb "#0a4c86" title 'BP', \
