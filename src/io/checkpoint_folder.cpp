@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <span>
 
 #include "base/log.hpp"
 #include "io/checkpoint.hpp"
@@ -162,16 +163,17 @@ std::optional<std::string> CheckpointFolder::newest_good() const {
 
 void CheckpointFolder::abandon_after(std::int64_t step) const {
   on_first(ranks_, exit_code, [&] {
-    for (const std::int64_t later : steps()) {
-      if (later <= step) continue;
+    const std::vector<std::int64_t> present = steps();
+    const auto first_later = std::ranges::upper_bound(present, step);
+    if (first_later == present.end()) return;
+    for (const std::int64_t later : std::span(first_later, present.end())) {
       const std::string path = path_of(later);
       rename_over(path, path + ".abandoned");
       move_digest(path, path + ".abandoned");
       log::warn("{} belongs to an abandoned future: renamed to *.abandoned", path);
     }
-    const std::vector<std::int64_t> left = steps();
-    if (!left.empty()) point_latest(folder_, file_name(left.back()));
-    else remove_file(folder_ + "/latest");
+    if (first_later == present.begin()) remove_file(folder_ + "/latest");
+    else point_latest(folder_, file_name(*(first_later - 1)));
   });
 }
 

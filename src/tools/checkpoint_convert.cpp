@@ -96,7 +96,7 @@ std::size_t import_checkpoint(const std::string& from, const std::string& to) {
   for (const ArraySlice& array : arrays) shapes[array.path] = array.shape;
   const bool has_moments =
       std::ranges::any_of(arrays, [](const ArraySlice& array) { return !is_param(array.path); });
-  check_arrays(shapes, has_moments ? Needed::all : Needed::params, meta.deck, from);
+  check_arrays(shapes, has_moments ? Needed::all : Needed::params, meta, from);
   write_checkpoint(to, meta, arrays, 0, WriterRanks::alone());
   if (!has_moments) log::warn("{}: has no moments: for eval and sample, not to go on training", to);
   return arrays.size();

@@ -8,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "deck/deck.hpp"
 #include "io/checkpoint.hpp"
 #include "model/parameters.hpp"
 #include "tools/checkpoint_tools.hpp"
@@ -54,7 +53,7 @@ Found look_at(const std::string& path) {
   Found found{path, 0, 0, {}, ""};
   try {
     const CheckpointFile file(path);
-    check_arrays(arrays_of(file), Needed::all, file.meta().deck, path);
+    check_arrays(arrays_of(file), Needed::all, file.meta(), path);
     found.bytes = static_cast<std::int64_t>(fs::file_size(path));
     found.arrays = static_cast<std::int64_t>(file.paths().size());
     found.meta = file.meta();
@@ -121,13 +120,9 @@ Json json_of(const Found& found) {
 
 }  // namespace
 
-void check_arrays(const Shapes& held, Needed needed, const std::string& deck,
+void check_arrays(const Shapes& held, Needed needed, const CheckpointMeta& meta,
                   const std::string& path) {
-  const Settings settings = parse_deck(deck, path, {});
-  if (settings.model.vocab == 0 || settings.parallel.dp == 0)
-    fail(Exit::checkpoint,
-         "{}: its deck lacks model.vocab or parallel.dp, which a run fills in: not a run's", path);
-  const Shapes expected = expected_arrays(settings);
+  const Shapes expected = expected_arrays(settings_of(meta, path));
   for (const auto& [array, shape] : expected) {
     if (needed == Needed::params && !array.starts_with("/params/")) continue;
     const auto found = held.find(array);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "io/checkpoint.hpp"
+
 namespace dfascale {
 
 /// Shapes of arrays by their paths.
@@ -17,7 +19,7 @@ enum class Needed { all, params };
 
 /// Throws Error(Exit::checkpoint) unless a file `path` with these arrays holds what the model and
 /// rule of its deck need, and nothing else.
-void check_arrays(const Shapes& held, Needed needed, const std::string& deck,
+void check_arrays(const Shapes& held, Needed needed, const CheckpointMeta& meta,
                   const std::string& path);
 
 /// For people, or JSON for programs.

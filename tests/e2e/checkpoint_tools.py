@@ -6,6 +6,7 @@ import array
 import json
 import math
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -194,6 +195,10 @@ def test_bad_files(program, work, checks):
     gap["final_ln.bias"]["data_offsets"] = [4, 68]
     huge = json.loads(json.dumps(header))
     huge["final_ln.bias"]["shape"] = [2**32, 2**32, 2**32]
+    unresolved, deeper = json.loads(json.dumps(header)), json.loads(json.dumps(header))
+    unresolved["__metadata__"]["dfascale.deck"] = "[model]\nvocab = 60\n"
+    deck_in = deeper["__metadata__"]["dfascale.deck"]
+    deeper["__metadata__"]["dfascale.deck"] = re.sub(r"(?m)^layers *= *\d+", "layers = 9", deck_in)
     first = min(bare, key=lambda name: bare[name]["data_offsets"])
     not_a_number = bytes(4) + struct.pack("<f", math.nan) + values[8:]
     cases = {
@@ -208,6 +213,8 @@ def test_bad_files(program, work, checks):
         "an impossible shape": (write_safetensors(work / "x", huge, values).read_bytes(), ["final_ln.bias", "do not fit"]),
         "no metadata": (write_safetensors(work / "x", bare, values).read_bytes(), ["was not made of a checkpoint"]),
         "a member missing": (write_safetensors(work / "x", lost, values).read_bytes(), ["seed is missing"]),
+        "a deck that no run resolved": (write_safetensors(work / "x", unresolved, values).read_bytes(), ["parallel.dp", "not a run's"]),
+        "another model's deck": (write_safetensors(work / "x", deeper, values).read_bytes(), ["blocks.3.", "is missing"]),
         "NaN": (write_safetensors(work / "x", header, not_a_number).read_bytes(), ["NaN or Inf", first]),
     }
     for what, (contents, words) in cases.items():

@@ -89,6 +89,12 @@ def test_sample(program, folder, checks):
     greedy = sample("--temperature", 0, "--seed", 1)
     checks.that(greedy == sample("--temperature", 0, "--seed", 2), "temperature 0 is greedy")
     checks.that(greedy == sample("--top-k", 1, "--seed", 3), "so is top-k 1")
+    model = folder / "data/tokenizer.model"
+    own = model.read_bytes()
+    model.write_bytes((folder / "other/tokenizer.model").read_bytes())
+    code, said, _ = program.run(["sample", "runs/run"], folder)
+    checks.that(code == 3 and "corpus.json" in said, "another tokenizer in the place of the corpus' own is refused")
+    model.write_bytes(own)
     (folder / "data/corpus.json").rename(folder / "data/corpus.away")
     code, said, _ = program.run(["sample", "runs/run"], folder)
     checks.that(code == 3 and "--tokenizer" in said, "without a tokenizer the cure is said")
