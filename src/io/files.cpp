@@ -53,15 +53,6 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-  std::swap(number_, other.number_);
-  return *this;
-}
-
-FileDescriptor::~FileDescriptor() {
-  if (number_ >= 0) ::close(number_);
-}
-
 void make_folder(const std::string& path) {
   std::error_code reason;
   std::filesystem::create_directories(path, reason);

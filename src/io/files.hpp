@@ -5,26 +5,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace dfascale {
-
-/// A POSIX file descriptor, closed when it goes out of scope.
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int number) : number_(number) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
-  ~FileDescriptor();
-  int number() const { return number_; }
-
- private:
-  int number_ = -1;
-};
 
 /// A file written piece by piece under a temporary name (PATH.tmp).  It has its own name only once
 /// it is complete and on disk; what was not completed is removed.

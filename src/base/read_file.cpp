@@ -1,0 +1,133 @@
+#include "base/read_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+namespace dfascale {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int deepest_json = 64;
+
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+/// "line 3, column 14" of a byte of a text; both count from 1.
+std::string place_in(std::string_view text, std::size_t byte) {
+  const std::string_view before = text.substr(0, std::min(byte, text.size()));
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const std::size_t last = before.rfind('\n');
+  const std::size_t column = 1 + before.size() - (last == std::string_view::npos ? 0 : last + 1);
+  return fmt::format("line {}, column {}", line, column);
+}
+
+/// Where objects and arrays first nest too deep, in bytes; npos if nowhere.
+std::size_t too_deep_at(std::string_view text) {
+  int depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_text) {
+      if (c == '\\') ++i;
+      else if (c == '"') in_text = false;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > deepest_json) return i;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return std::string_view::npos;
+}
+
+/// The library's own words behind their "[...] parse error at line 1, column 2: ".
+std::string reason_in(const std::string& what) {
+  const std::size_t error = what.find("error at ");
+  const std::size_t colon = error == std::string::npos ? what.find("] ") : what.find(": ", error);
+  return colon == std::string::npos ? what : what.substr(colon + 2);
+}
+
+/// Python writes these numbers, which JSON does not have.
+bool is_python_number(std::string_view text, std::size_t byte) {
+  const std::size_t from = byte < 12 ? 0 : byte - 12;
+  const std::string_view near = text.substr(from, 24);
+  return near.find("NaN") != std::string_view::npos ||
+         near.find("Infinity") != std::string_view::npos;
+}
+
+}  // namespace
+
+FileDescriptor::~FileDescriptor() {
+  if (number_ >= 0) ::close(number_);
+}
+
+FileDescriptor open_regular_file(const std::string& path, Exit code) {
+  // O_NONBLOCK: opening a pipe would wait for its writer.
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat about {};
+  if (file.number() < 0 || ::fstat(file.number(), &about) != 0)
+    fail(code, "cannot read {}", system_reason(path));
+  if (!S_ISREG(about.st_mode))
+    fail(code, "{}: expected a file, this is {}", path, kind_of(about.st_mode));
+  return file;
+}
+
+std::string read_small_file(const std::string& path, Exit code, std::int64_t most) {
+  const FileDescriptor file = open_regular_file(path, code);
+  std::string text;
+  constexpr std::size_t step = 64 << 10;
+  for (std::size_t done = 0;;) {
+    text.resize(done + step);
+    const ssize_t got = ::read(file.number(), text.data() + done, step);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(code, "cannot read {}", system_reason(path));
+    done += static_cast<std::size_t>(got);
+    text.resize(done);
+    if (static_cast<std::int64_t>(done) > most)
+      fail(code, "{}: larger than the {} bytes such a file may have", path, most);
+    if (got == 0) return text;
+  }
+}
+
+std::string parse_json_or_say_why(std::string_view text, Json& into) {
+  if (const std::size_t at = too_deep_at(text); at != std::string_view::npos)
+    return fmt::format("{}: objects and arrays nest more than {} deep", place_in(text, at),
+                       deepest_json);
+  try {
+    into = Json::parse(text);
+    return {};
+  } catch (const Json::parse_error& error) {
+    const std::size_t byte = error.byte > 0 ? error.byte - 1 : 0;
+    return fmt::format("{}: {}{}", place_in(text, byte), reason_in(error.what()),
+                       is_python_number(text, byte)
+                           ? " (NaN and Infinity, as Python writes them, are not JSON)"
+                           : "");
+  } catch (const Json::exception& error) {
+    return reason_in(error.what());
+  }
+}
+
+Json parse_json(std::string_view text, const std::string& name, Exit code) {
+  Json json;
+  if (const std::string why = parse_json_or_say_why(text, json); !why.empty())
+    fail(code, "{}: not valid JSON: {}", name, why);
+  return json;
+}
+
+Json read_json(const std::string& path, Exit code) {
+  return parse_json(read_small_file(path, code), path, code);
+}
+
+}  // namespace dfascale

@@ -1,0 +1,38 @@
+// Reading files that somebody else may have made: never a pipe, a device or a folder, never more
+// bytes than the caller allows, never past a nesting depth that a stack can hold.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "base/file_descriptor.hpp"
+
+namespace dfascale {
+
+/// The largest file that is read whole: decks, records, digests, corpus.json.
+constexpr std::int64_t most_small_file_bytes = 64 << 20;
+
+/// Opens a regular file for reading; symbolic links to one are followed.  Never waits: a pipe
+/// without a writer is an Error (of the given code) as a device or a folder is.
+FileDescriptor open_regular_file(const std::string& path, Exit code);
+
+/// Reads a regular file whole.  Throws Error (of the given code) if it cannot be read or holds more
+/// than `most` bytes.
+std::string read_small_file(const std::string& path, Exit code,
+                            std::int64_t most = most_small_file_bytes);
+
+/// Parses JSON text.  Throws Error (of the given code) with line, column and reason; `name` is the
+/// file's.  Objects and arrays nest at most 64 deep.
+nlohmann::ordered_json parse_json(std::string_view text, const std::string& name, Exit code);
+
+/// Reads and parses a JSON file: read_small_file, then parse_json.
+nlohmann::ordered_json read_json(const std::string& path, Exit code);
+
+/// Says why a JSON text cannot be parsed, with its place ("line 2, column 7: ..."); empty if it
+/// can. Keeps the value in `into`.
+std::string parse_json_or_say_why(std::string_view text, nlohmann::ordered_json& into);
+
+}  // namespace dfascale
