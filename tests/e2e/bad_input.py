@@ -6,62 +6,21 @@ All cases run in one folder. Afterwards all files of before must be there unchan
 import contextlib
 import dataclasses
 import fcntl
-import gzip
 import os
 import pathlib
 import shutil
 import struct
 import subprocess
 import sys
-import typing
 
-from program import NoMount, Program, contents, corpus, deck, shard, small_disk, tokens, uint16, work_folder, write
+from cases import CHECKPOINT, DATA, DEVICE, NUMERICAL, USAGE, Case, deck_case, train
+from cases_of_data import texts, token_files
+from program import NoMount, Program, contents, corpus, deck, shard, small_disk, tokens, work_folder, write
 
-USAGE, DATA, CHECKPOINT, NUMERICAL, DEVICE = 2, 3, 4, 5, 6
 HANGS_AFTER = 60  # seconds; on a busy machine
 ENDS_WITHIN = 10  # seconds, all ranks after an error of one
 START_UP = 10  # seconds that mpirun may need for itself on a busy machine
 CRASHES = ("Segmentation fault", "terminate called", "Sanitizer", "Assertion", "signal 6", "signal 11")
-
-
-@dataclasses.dataclass
-class Case:
-    name: str
-    args: list
-    code: int
-    says: list
-    makes: tuple = ()  # paths that may come into being or change, with what is below them
-    setup: typing.Callable = None  # setup(work) -> None, or a context manager that lasts while the case runs
-    ranks: int = 0
-    last_rank: list = None  # other arguments of the last rank
-
-
-def train(name, code, says, *settings, **more):
-    """A case of dfascale train on the good deck with other settings."""
-    args = ["train", "good.toml"]
-    for setting in settings:
-        args += ["--set", setting]
-    return Case(name, args, code, says, **more)
-
-
-def deck_case(name, text, code, says):
-    """A case of a whole deck, written as cases/NAME.toml."""
-    file = f"cases/{name}.toml"
-    return Case(name, ["train", file], code, [file, *says], setup=lambda work: write(work / file, text))
-
-
-def data_case(name, contents_of_shard, says, *settings, code=DATA):
-    """A case of one training file; the validation data are good."""
-    file = f"cases/{name}.bin"
-    return train(name, code, [file, *says], f"data.train={file}", "data.valid=data/valid_000000.bin", *settings,
-                 setup=lambda work: write(work / file, contents_of_shard))
-
-
-def prepare(name, code, says, text, suffix=".txt", extra=("--vocab", "300"), **more):
-    """A case of dfascale prepare on one training text."""
-    file = f"cases/{name}{suffix}"
-    args = ["prepare", "--train", file, "--valid", "valid.txt", "--out", f"cases/{name}-out", *extra]
-    return Case(name, args, code, [file, *says], setup=lambda work: write(work / file, text), **more)
 
 
 def command_line():
@@ -120,84 +79,6 @@ def decks():
               ["run.memory = 1000000", "needs at least", "optimiser moments", "in all", "parallel.micro_batches"],
               "run.memory=1MB"),
         train("more replicas than ranks", USAGE, ["parallel.dp", "mpirun -n 2"], "parallel.dp=2"),
-    ]
-
-
-def token_files():
-    good = tokens(2000, 60)
-    whole = shard(good)
-    return [
-        train("data missing", DATA, ["nowhere", "data.train", "dfascale prepare"], "data.train=nowhere"),
-        train("folder without shards", DATA, ["cases/empty", "train_*.bin", "dfascale prepare"],
-              "data.train=cases/empty", setup=lambda work: (work / "cases/empty").mkdir(parents=True)),
-        train("glob without match", DATA, ["data/*.tokens", "no file matches"], "data.train=data/*.tokens",
-              "data.valid=data"),
-        train("no validation data", USAGE, ["data.valid"], "data.train=data/train_000000.bin"),
-        train("device for a file", DATA, ["/dev/null", "expected a file"], "data.train=/dev/null", "data.valid=data"),
-        data_case("wrong magic", shard(good, magic=1), ["first number", "20240520", 'data.format = "raw"']),
-        data_case("wrong version", shard(good, version=2), ["version 2", "expected version 1"]),
-        data_case("truncated shard", whole[:-100], ["cut off", str(len(whole)), str(len(whole) - 100)]),
-        data_case("truncated header", whole[:500], ["cut off", "500"]),
-        data_case("trailing bytes", whole + b"xx", ["too long"]),
-        data_case("empty file", b"", ["empty"]),
-        data_case("zero tokens", shard([]), ["0 tokens"]),
-        data_case("negative count", shard(good, count=-5), ["-5"]),
-        data_case("token beyond the vocabulary", shard(good[:1500] + [60] + good[1500:]),
-                  ["token 60", "number 1500", "model.vocab = 60", "at least 61"]),
-        data_case("shorter than a sample", shard([1, 2, 3]), ["3 tokens", "model.context = 8"]),
-        data_case("more tokens than there are", whole, ["optim.tokens = 640000", "data.epochs"], "optim.tokens=640K"),
-        data_case("raw file of odd length", uint16(good)[:-1], ["odd", "uint16"], "data.format=raw"),
-        data_case("header in a raw file", whole, ['data.format = "llmc"'], "data.format=raw"),
-        train("too few validation sequences", DATA, ["data.valid_sequences = 1000", "128"],
-              "data.valid_sequences=1000"),
-        train("vocabulary unknown", USAGE, ["model.vocab", "corpus.json"], "model.vocab=0"),
-        train("corpus.json broken", DATA, ["cases/broken/corpus.json"], "model.vocab=0", "data.train=cases/broken",
-              setup=lambda work: (corpus(work / "cases/broken", 60), write(work / "cases/broken/corpus.json", "{"))),
-    ]
-
-
-def texts():
-    line = '{"text": "one line of text"}\n'
-    packed = gzip.compress(b"some text, packed\n" * 1000)
-    out_is_a_file = ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "train.txt", "--vocab", "300"]
-    return [
-        Case("text missing", ["prepare", "--train", "no.txt", "--valid", "valid.txt", "--out", "cases/o", "--vocab",
-                              "300"], DATA, ["no.txt", "No such file"]),
-        Case("no vocabulary", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "cases/o"], USAGE,
-             ["--vocab", "65535"]),
-        Case("same text twice", ["prepare", "--train", "train.txt", "--valid", "train.txt", "--out", "cases/o",
-                                 "--vocab", "300"], USAGE, ["train.txt", "one of the two"]),
-        Case("same text by another path", ["prepare", "--train", "train.txt", "--valid", "./data/../train.txt", "--out",
-                                           "cases/o", "--vocab", "300"], USAGE, ["train.txt", "one of the two"]),
-        Case("text is a folder", ["prepare", "--train", "data", "--valid", "valid.txt", "--out", "cases/o", "--vocab",
-                                  "300"], DATA, ["data", "folder", "data/*.txt"]),
-        Case("text is a device", ["prepare", "--train", "/dev/null", "--valid", "valid.txt", "--out", "cases/o",
-                                  "--vocab", "300"], DATA, ["/dev/null", "read twice"]),
-        Case("output is a file", out_is_a_file, DATA, ["train.txt", "--out"]),
-        Case("output holds a corpus", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "data",
-                                       "--vocab", "300"], DATA, ["data", "--force"]),
-        prepare("empty text", DATA, ["no text"], ""),
-        prepare("invalid UTF-8", DATA, ["UTF-8", "byte 5"], b"good \xc3\x28 bad\n"),
-        prepare("UTF-8 cut off", DATA, ["UTF-8", "byte 5"], b"good \xe2\x96"),
-        prepare("UTF-16", DATA, ["UTF-8", "byte 0"], "good\n".encode("utf-16")),
-        prepare("broken JSON", DATA, ["line 3", "JSON"], line + line + '{"text": "cut\n', ".jsonl"),
-        prepare("JSON without text", DATA, ["line 2", "text"], line + '{"body": "x"}\n', ".jsonl"),
-        prepare("JSON in one long line", DATA, ["line 1", "longer than 64 MiB"],
-                gzip.compress(b'{"text": "' + bytes(65 << 20)), ".json.gz"),
-        prepare("JSON array", DATA, ["line 1", "array"], '[{"text": "a"}]\n', ".json"),
-        prepare("JSON text is a number", DATA, ["line 1", "text"], '{"text": 5}\n', ".jsonl"),
-        prepare("truncated gz", DATA, ["gz"], packed[:-20], ".txt.gz"),
-        prepare("broken zst", DATA, ["zst"], b"\x28\xb5\x2f\xfd" + 100 * b"nonsense", ".txt.zst"),
-        Case("vocabulary beyond uint16", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out",
-                                          "cases/o", "--vocab", "70000"], USAGE, ["70000", "65535"]),
-        Case("vocabulary too small", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "cases/o",
-                                      "--vocab", "100"], USAGE, ["100", "259"]),
-        Case("vocabulary beyond the text", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out",
-                                            "cases/o", "--vocab", "60000"], DATA, ["60000"]),
-        Case("tokenizer is a folder", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "cases/o",
-                                       "--tokenizer", "data"], DATA, ["data", "folder", "tokenizer.model"]),
-        Case("tokenizer is none", ["prepare", "--train", "train.txt", "--valid", "valid.txt", "--out", "cases/o",
-                                   "--tokenizer", "valid.txt"], DATA, ["valid.txt", "SentencePiece"]),
     ]
 
 
