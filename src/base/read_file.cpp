@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
 
 namespace dfascale {
 
@@ -32,24 +35,39 @@ std::string place_in(std::string_view text, std::size_t byte) {
   return fmt::format("line {}, column {}", line, column);
 }
 
-/// Where objects and arrays first nest too deep, in bytes; npos if nowhere.
-std::size_t too_deep_at(std::string_view text) {
+/// What a JSON text may hold.
+struct JsonBounds {
+  std::int64_t members;  ///< named ones, of all objects
+  std::int64_t values = 1'000'000;
+};
+constexpr JsonBounds bounds = {10'000}, large_bounds = {1'000'000, 4'000'000};
+
+/// "line 2, column 7: ..." where a text first holds more than it may; empty if nowhere.
+std::string excess_in(std::string_view text, const JsonBounds& most) {
   int depth = 0;
+  std::int64_t members = 0, values = 1;
   bool in_text = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_text) {
       if (c == '\\') ++i;
       else if (c == '"') in_text = false;
-    } else if (c == '"') {
-      in_text = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > deepest_json) return i;
-    } else if (c == ']' || c == '}') {
-      --depth;
+      continue;
     }
+    if (c == '"') in_text = true;
+    else if (c == '[' || c == '{') ++depth;
+    else if (c == ']' || c == '}') --depth;
+    else if (c == ':') ++members;
+    else if (c == ',') ++values;
+    if (depth > deepest_json)
+      return fmt::format("{}: objects and arrays nest more than {} deep", place_in(text, i),
+                         deepest_json);
+    if (members > most.members || values > most.values)
+      return fmt::format("{}: more than {} {}", place_in(text, i),
+                         members > most.members ? most.members : most.values,
+                         members > most.members ? "named members" : "values");
   }
-  return std::string_view::npos;
+  return {};
 }
 
 /// The library's own words behind their "[...] parse error at line 1, column 2: ".
@@ -101,12 +119,14 @@ std::string read_small_file(const std::string& path, Exit code, std::int64_t mos
   }
 }
 
-std::string parse_json_or_say_why(std::string_view text, Json& into) {
-  if (const std::size_t at = too_deep_at(text); at != std::string_view::npos)
-    return fmt::format("{}: objects and arrays nest more than {} deep", place_in(text, at),
-                       deepest_json);
+namespace {
+
+/// Runs the library's parser; says where and why it failed.
+template <class Parse>
+std::string why_not_parsed(std::string_view text, const JsonBounds& most, Parse&& parse) {
+  if (std::string excess = excess_in(text, most); !excess.empty()) return excess;
   try {
-    into = Json::parse(text);
+    parse();
     return {};
   } catch (const Json::parse_error& error) {
     const std::size_t byte = error.byte > 0 ? error.byte - 1 : 0;
@@ -119,6 +139,42 @@ std::string parse_json_or_say_why(std::string_view text, Json& into) {
   }
 }
 
+/// Notes the names of every object that is open, and the first that comes twice.
+class NameWatch {
+ public:
+  bool operator()(int, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+    using Event = nlohmann::json::parse_event_t;
+    if (event == Event::object_start) open_.emplace_back();
+    if (event == Event::object_end) open_.pop_back();
+    if (event == Event::key && !open_.back().insert(value.get<std::string>()).second &&
+        twice_.empty())
+      twice_ = value.get<std::string>();
+    return true;
+  }
+  const std::string& twice() const { return twice_; }
+
+ private:
+  std::vector<std::set<std::string>> open_;
+  std::string twice_;
+};
+
+}  // namespace
+
+std::string parse_json_or_say_why(std::string_view text, Json& into) {
+  return why_not_parsed(text, bounds, [&] { into = Json::parse(text); });
+}
+
+nlohmann::json parse_large_json(std::string_view text, const std::string& name, Exit code) {
+  nlohmann::json json;
+  NameWatch watch;
+  const std::string why = why_not_parsed(
+      text, large_bounds, [&] { json = nlohmann::json::parse(text, std::ref(watch)); });
+  if (!why.empty()) fail(code, "{}: not valid JSON: {}", name, why);
+  if (!watch.twice().empty())
+    fail(code, "{}: the name {} comes twice", name, nlohmann::json(watch.twice()).dump());
+  return json;
+}
+
 Json parse_json(std::string_view text, const std::string& name, Exit code) {
   Json json;
   if (const std::string why = parse_json_or_say_why(text, json); !why.empty())
@@ -128,6 +184,27 @@ Json parse_json(std::string_view text, const std::string& name, Exit code) {
 
 Json read_json(const std::string& path, Exit code) {
   return parse_json(read_small_file(path, code), path, code);
+}
+
+void check_toml_keys(std::string_view text, const std::string& name, Exit code) {
+  constexpr int most_dots = 15;
+  int dots = 0;
+  char quote = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n') quote = 0;
+    if (quote != 0) {
+      if (c == '\\' && quote == '"') ++i;
+      else if (c == quote) quote = 0;
+      continue;
+    }
+    if (c == '#') i = std::min(text.find('\n', i), text.size()) - 1;
+    else if (c == '"' || c == '\'') quote = c;
+    else if (c == '.') ++dots;
+    else if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) dots = 0;
+    if (dots > most_dots)
+      fail(code, "{}: {}: a key of more than {} parts", name, place_in(text, i), most_dots + 1);
+  }
 }
 
 }  // namespace dfascale

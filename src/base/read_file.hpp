@@ -25,8 +25,13 @@ std::string read_small_file(const std::string& path, Exit code,
                             std::int64_t most = most_small_file_bytes);
 
 /// Parses JSON text.  Throws Error (of the given code) with line, column and reason; `name` is the
-/// file's.  Objects and arrays nest at most 64 deep.
+/// file's.  Objects and arrays nest at most 64 deep, and have at most 10,000 named members in all,
+/// since each is looked for among all before it.
 nlohmann::ordered_json parse_json(std::string_view text, const std::string& name, Exit code);
+
+/// Parses JSON text with up to a million members; they come back in alphabetical order.  A name
+/// that an object has twice is an Error.
+nlohmann::json parse_large_json(std::string_view text, const std::string& name, Exit code);
 
 /// Reads and parses a JSON file: read_small_file, then parse_json.
 nlohmann::ordered_json read_json(const std::string& path, Exit code);
@@ -34,5 +39,9 @@ nlohmann::ordered_json read_json(const std::string& path, Exit code);
 /// Says why a JSON text cannot be parsed, with its place ("line 2, column 7: ..."); empty if it
 /// can. Keeps the value in `into`.
 std::string parse_json_or_say_why(std::string_view text, nlohmann::ordered_json& into);
+
+/// Checks that no key of a TOML text has more than 16 parts ("a.b.c" has 3), which the TOML library
+/// would follow until the stack ends.  Throws Error (of the given code) with the line.
+void check_toml_keys(std::string_view text, const std::string& name, Exit code);
 
 }  // namespace dfascale

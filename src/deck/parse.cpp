@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
 #include "deck/deck.hpp"
 #include "deck/reading.hpp"
 #include "deck/take.hpp"
@@ -27,6 +28,7 @@ void take_section(Reading& reading, std::string_view section, const toml::table&
 
 void take_file(Reading& reading, std::string_view text) {
   toml::table root;
+  check_toml_keys(text, reading.deck, Exit::usage);
   try {
     root = toml::parse(text);
   } catch (const toml::parse_error& error) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/read_file.hpp"
 #include "deck/suggest.hpp"
 
 namespace dfascale {
@@ -78,6 +79,7 @@ namespace {
 std::optional<Value> override_value(const Key& key, const std::string& written) {
   const bool wants_text = key.kind == Kind::text || key.kind == Kind::name ||
                           key.kind == Kind::word || key.kind == Kind::restart;
+  check_toml_keys(written, "--set " + key.path(), Exit::usage);
   try {
     const toml::table parsed = toml::parse("value = " + written);
     const toml::node* node = parsed.get("value");

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
 #include "deck/deck.hpp"
 #include "deck/take.hpp"
 
@@ -123,6 +124,7 @@ void take_table(Draft& draft, const toml::table& table, const std::string& prefi
 }
 
 toml::table parsed(const std::string& text, const std::string& place) {
+  check_toml_keys(text, place, Exit::usage);
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {

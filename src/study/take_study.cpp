@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
 #include "deck/take.hpp"
 #include "study/choices.hpp"
 
@@ -209,6 +210,7 @@ void take_override(Reading& reading, StudyText& study, const std::string& text) 
   const bool is_choice = value.starts_with('[') || value.starts_with('{');
   if (section == "study" || (key != nullptr && is_choice)) {
     toml::table parsed;
+    check_toml_keys(value, place, Exit::usage);
     try {
       parsed = toml::parse("value = " + value);
     } catch (const toml::parse_error&) {
@@ -234,6 +236,7 @@ StudyText take_study(Reading& reading, std::string_view text,
                      const std::vector<std::string>& overrides) {
   StudyText study;
   toml::table root;
+  check_toml_keys(text, reading.deck, Exit::usage);
   try {
     root = toml::parse(text);
   } catch (const toml::parse_error& error) {

@@ -49,6 +49,39 @@ TEST(ReadFile, JsonThatIsNoneSaysWhereAndWhy) {
   }
 }
 
+// Each member is looked for among all before it: 100,000 would take a minute.
+TEST(ReadFile, JsonWithManyMembersIsRefusedUnlessItIsLarge) {
+  std::string text = "{\"x\": 0";
+  for (int i = 0; i < 20'000; ++i) text += fmt::format(",\n\"k{}\": {}", i, i);
+  text += "}";
+  test::expect_error(Exit::data, {"f.json", "line 10001", "more than 10000 named members"},
+                     [&] { parse_json(text, "f.json", Exit::data); });
+  EXPECT_EQ(parse_large_json(text, "f.json", Exit::data).at("k19999"), 19'999);
+  test::expect_error(Exit::data, {"f.json", "more than 4000000 values"}, [&] {
+    parse_large_json("[" + std::string(5'000'000, ',') + "]", "f.json", Exit::data);
+  });
+}
+
+TEST(ReadFile, NamesThatComeTwiceAreRefusedInLargeJson) {
+  test::expect_error(Exit::data, {"f.json", "the name \"a\" comes twice"}, [] {
+    parse_large_json(R"({"b": {"a": 1}, "a": 1, "a": 2})", "f.json", Exit::data);
+  });
+  EXPECT_EQ(parse_large_json(R"([{"a": {"a": 1}}, {"a": 2}])", "f.json", Exit::data).size(), 2U);
+}
+
+TEST(ReadFile, TomlKeysOfManyPartsAreRefused) {
+  std::string dots;
+  for (int i = 0; i < 200'000; ++i) dots += "a.";
+  for (const std::string& text : {"x = 1\n" + dots + "a = 1\n", "x = 1\n[" + dots + "a]\n",
+                                  "x = 1\ny = {" + dots + "a = 1}\n"})
+    test::expect_error(Exit::usage, {"d.toml", "line 2, column", "more than 16 parts"},
+                       [&] { check_toml_keys(text, "d.toml", Exit::usage); });
+  check_toml_keys(
+      "a = [1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5]\n"
+      "b.c = \"../../../../../../../../../../../../../../../../../x\"  # ................",
+      "d.toml", Exit::usage);
+}
+
 TEST(ReadFile, BracketsInTextsAreNoDepth) {
   const std::string text = "[\"" + std::string(1000, '[') + "\\\"[[\"]";
   EXPECT_EQ(parse_json(text, "f.json", Exit::data).at(0).get<std::string>().size(), 1003U);
