@@ -1,6 +1,7 @@
 // Gathering sequences from a token stream.
 #include "data/batches.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -30,8 +31,11 @@ void set_size(Batch& out, std::int64_t sequences, std::int64_t context) {
 /// Row `row` of the batch: tokens [sample * T, sample * T + T) and the same one further.
 void set_row(Batch& out, std::int64_t row, const TokenStream& stream, std::int64_t sample) {
   const std::int64_t first = sample * out.context;
-  stream.read(first, out.context, out.inputs.data() + row * out.context);
-  stream.read(first + 1, out.context, out.targets.data() + row * out.context);
+  std::int32_t* const inputs = out.inputs.data() + row * out.context;
+  std::int32_t* const targets = out.targets.data() + row * out.context;
+  stream.read(first, 1, inputs);
+  stream.read(first + 1, out.context, targets);
+  std::copy(targets, targets + out.context - 1, inputs + 1);
 }
 
 }  // namespace

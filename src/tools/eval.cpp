@@ -47,7 +47,7 @@ bool same_folder(const std::string& a, const std::string& b) {
 
 /// Tokens of another tokenizer would give a loss that means nothing.
 void check_vocabulary(const Settings& s, const std::string& data,
-                      const std::optional<CorpusInfo>& info, const TokenStream& stream) {
+                      const std::optional<CorpusInfo>& info, TokenStream& stream) {
   if (info && info->vocab != s.model.vocab && !same_folder(data, s.data.train))
     fail(Exit::data,
          "{}: its tokenizer has {} tokens, the checkpoint's model {}: these are tokens of another "

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/read_file.hpp"
 #include "deck/deck.hpp"
 
 namespace dfascale {
@@ -35,6 +37,28 @@ std::string checkpoint_of_step(const RunSettings& run, const CheckpointFolder& c
   return checkpoints.path_of(run.restart_step);
 }
 
+bool covers_all(const CheckpointMeta& meta) {
+  nlohmann::ordered_json more;
+  if (!parse_json_or_say_why(meta.more, more).empty() || !more.is_object()) return false;
+  return more.contains("data_fingerprint");
+}
+
+void check_same_tokens(const CheckpointMeta& meta, const std::string& file,
+                       const DataSettings& then, const DataSettings& now, const Corpus& corpus) {
+  const bool all = covers_all(meta);
+  if (meta.data_fingerprint != (all ? corpus.fingerprint : corpus.sampled_fingerprint()))
+    fail(Exit::checkpoint,
+         "{} was trained on other data than data.train and data.valid name now: the tokens differ "
+         "(then \"{}\" and \"{}\", now \"{}\" and \"{}\"); put the old ones back, or train "
+         "under another run.name",
+         file, then.train, then.valid, now.train, now.valid);
+  if (!all)
+    log::warn(
+        "{}: an older version wrote it, which recorded a sample of the tokens only; that sample is "
+        "the same, whether the other tokens have changed since cannot be checked",
+        file);
+}
+
 }  // namespace
 
 std::optional<std::string> find_checkpoint(const RunSettings& run,
@@ -57,7 +81,7 @@ std::optional<std::string> find_checkpoint(const RunSettings& run,
 }
 
 void check_continues(const CheckpointMeta& meta, const std::string& file, const Settings& settings,
-                     std::uint64_t data_fingerprint, std::uint64_t feedback_checksum) {
+                     const Corpus& corpus, std::uint64_t feedback_checksum) {
   const Settings then = parse_deck(meta.deck, file, {});
   std::vector<std::string> refused, allowed;
   for (const std::string& difference : differences(then, settings))
@@ -66,11 +90,7 @@ void check_continues(const CheckpointMeta& meta, const std::string& file, const 
     fail(Exit::checkpoint,
          "{} is of another run: {}; use another run.name, or run.restart = \"never\"", file,
          fmt::join(refused, "; "));
-  if (meta.data_fingerprint != data_fingerprint)
-    fail(Exit::checkpoint,
-         "{} was trained on other data than data.train and data.valid name now (then \"{}\" and "
-         "\"{}\", now \"{}\" and \"{}\")",
-         file, then.data.train, then.data.valid, settings.data.train, settings.data.valid);
+  check_same_tokens(meta, file, then.data, settings.data, corpus);
   if (meta.feedback_checksum != feedback_checksum)
     fail(Exit::checkpoint, "{} was trained with another feedback matrix than run.seed draws now",
          file);

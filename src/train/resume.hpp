@@ -6,6 +6,7 @@
 
 #include "deck/settings.hpp"
 #include "io/checkpoint.hpp"
+#include "train/corpus.hpp"
 
 namespace dfascale {
 
@@ -18,6 +19,9 @@ std::optional<std::string> find_checkpoint(const RunSettings& run,
 /// Refuses (Error(Exit::checkpoint), the differences shown) a checkpoint of another model, rule,
 /// batch, seed or data.  What may change (learning rate, budget, layout, ...) is said in the log.
 void check_continues(const CheckpointMeta& meta, const std::string& file, const Settings& settings,
-                     std::uint64_t data_fingerprint, std::uint64_t feedback_checksum);
+                     const Corpus& corpus, std::uint64_t feedback_checksum);
+
+/// What a checkpoint's meta.more says of its data_fingerprint: older versions took a sample.
+constexpr const char* fingerprint_covers_all = R"({"data_fingerprint": "every token"})";
 
 }  // namespace dfascale

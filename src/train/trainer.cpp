@@ -78,6 +78,7 @@ Exit Trainer::train_to_the_end() {
   }
   records_.begin(settings_, model_->learners().front()->table(), flops_per_token_, peak_);
   start_records();
+  if (comm_.rank() == 0) keep_known_tokens(corpus_, settings_.run);
   while (step_ < settings_.steps() && !stopping_) {
     take_step();
     if (validation_is_due()) validate_and_record();
@@ -120,7 +121,7 @@ void Trainer::resume() {
   model_->initialise_parameters(settings_.run.seed, settings_.model.init_std);
   if (!file) return;
   const CheckpointFile checkpoint(*file, WriterRanks::all());
-  check_continues(checkpoint.meta(), *file, settings_, corpus_.fingerprint(), feedback);
+  check_continues(checkpoint.meta(), *file, settings_, corpus_, feedback);
   for (Learner* learner : model_->learners()) load_state(checkpoint, *learner, Moments::load);
   const CheckpointMeta& meta = checkpoint.meta();
   recorded_ = {meta.step, meta.tokens, meta.flops, meta.seconds};
@@ -219,7 +220,8 @@ CheckpointMeta Trainer::checkpoint_meta() {
   meta.seed = settings_.run.seed;
   meta.params = model_->learners().front()->table().count();
   meta.feedback_checksum = model_->feedback_checksum(comm_);
-  meta.data_fingerprint = corpus_.fingerprint();
+  meta.data_fingerprint = corpus_.fingerprint;
+  meta.more = fingerprint_covers_all;
   meta.best_val_loss = best_validation_;
   meta.deck = show_deck(settings_);
   meta.revision = git_revision();

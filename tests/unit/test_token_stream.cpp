@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <utility>
 
 #include "data/token_stream.hpp"
 #include "tests/support/errors.hpp"
@@ -82,37 +83,150 @@ TEST(TokenStream, LargestTokenAndVocabulary) {
   const TemporaryFolder folder;
   write_three(folder);
   auto tokens = counting(0, 100);
-  tokens[42] = 65535;
+  tokens[42] = 6553;
   write_file(folder / "train_000003.bin", llmc_bytes(tokens));
-  const TokenStream stream = TokenStream::open(folder.path(), Split::train, TokenFormat::llmc);
-  EXPECT_EQ(stream.largest_token(), 65535);
-  EXPECT_NO_THROW(stream.check_vocabulary(65536, {}));
-  expect_error(Exit::data,
-               {"train_000003.bin", "token 65535", "number 42", "model.vocab = 65535", "65536"},
-               [&] { stream.check_vocabulary(65535, {}); });
-  std::int64_t complaints = 0;  // every token is in one share
-  for (const std::int64_t ranks : {1, 2, 3, 7, 200})
-    for (std::int64_t rank = 0; rank < ranks; ++rank) try {
-        stream.check_vocabulary(65535, {rank, ranks});
-      } catch (const Error&) {
-        ++complaints;
-      }
-  EXPECT_EQ(complaints, 5);
+  TokenStream stream = TokenStream::open(folder.path(), Split::train, TokenFormat::llmc);
+  EXPECT_EQ(stream.largest_token(), 6553);
+  EXPECT_EQ(stream.check_vocabulary(6554, {}).largest, 6553);
+  const std::vector<std::string> words = {"train_000003.bin", "token 6553", "number 42",
+                                          "model.vocab = 6553;", "at least 6554"};
+  expect_error(Exit::data, words, [&] { stream.check_vocabulary(6553, {}); });
 }
 
-TEST(TokenStream, FingerprintTellsDataApart) {
+TEST(TokenStream, NoVocabularyIsAdvisedThatIsRefused) {
+  const TemporaryFolder folder;
+  write_file(folder / "a.bin", llmc_bytes({5, 7, 65535}));
+  TokenStream stream = TokenStream::open(folder / "a.bin", Split::train, TokenFormat::llmc);
+  expect_error(Exit::data, {"token 7", "number 1", "65535", "uint16", "at most 65535"},
+               [&] { stream.check_vocabulary(6, {}); });
+}
+
+std::vector<std::uint16_t> wild(std::size_t count) {
+  std::vector<std::uint16_t> tokens(count);
+  for (std::size_t i = 0; i < count; ++i)
+    tokens[i] = static_cast<std::uint16_t>((i * 2654435761u >> 7) % 50000);
+  return tokens;
+}
+
+/// Of all shares, on so many ranks.
+std::uint64_t fingerprint(const std::string& where, std::int64_t ranks = 1,
+                          TokenFormat format = TokenFormat::llmc) {
+  TokenStream stream = TokenStream::open(where, Split::train, format);
+  std::uint64_t hash = 0;
+  for (std::int64_t rank = 0; rank < ranks; ++rank)
+    hash += stream.check_vocabulary(65535, {rank, ranks}).hash;
+  return stream.fingerprint(hash);
+}
+
+TEST(TokenStream, EveryTokenIsInOneShare) {
+  const TemporaryFolder folder;
+  auto tokens = wild(1'000'000);
+  for (const std::size_t at : {0u, 131071u, 131072u, 524287u, 999999u}) {
+    const std::uint16_t before = std::exchange(tokens[at], 60000);
+    write_file(folder / "a.bin", llmc_bytes(tokens));
+    tokens[at] = before;
+    TokenStream stream = TokenStream::open(folder / "a.bin", Split::train, TokenFormat::llmc);
+    for (const std::int64_t ranks : {1, 2, 3, 7, 200}) {
+      std::int64_t complaints = 0;
+      for (std::int64_t rank = 0; rank < ranks; ++rank) try {
+          stream.check_vocabulary(60000, {rank, ranks});
+        } catch (const Error&) {
+          ++complaints;
+        }
+      EXPECT_EQ(complaints, 1) << at << " on " << ranks;
+    }
+  }
+}
+
+TEST(TokenStream, FingerprintIsOfEveryTokenInOrder) {
+  const TemporaryFolder folder;
+  const std::string a = folder / "a.bin", b = folder / "b.bin";
+  auto tokens = wild(1'000'000);
+  write_file(a, llmc_bytes(tokens));
+  const std::uint64_t whole = fingerprint(a);
+  for (const std::int64_t ranks : {2, 3, 7, 200}) EXPECT_EQ(fingerprint(a, ranks), whole);
+  write_file(b, test::bytes_of(tokens));
+  EXPECT_EQ(fingerprint(b, 1, TokenFormat::raw), whole);  // the tokens count, not how they lie
+  for (const std::size_t at : {0u, 77u, 131072u, 654321u, 999999u}) {
+    tokens[at] ^= 1;
+    write_file(b, llmc_bytes(tokens));
+    EXPECT_NE(fingerprint(b), whole) << at;
+    tokens[at] ^= 1;
+  }
+  std::rotate(tokens.begin(), tokens.begin() + 131072, tokens.end());  // whole blocks change place
+  write_file(b, llmc_bytes(tokens));
+  EXPECT_NE(fingerprint(b), whole);
+  tokens.pop_back();
+  write_file(b, llmc_bytes(tokens));
+  EXPECT_NE(fingerprint(b), whole);
+}
+
+TEST(TokenStream, FingerprintDoesNotDependOnShards) {
+  const TemporaryFolder a, b;
+  write_three(a);
+  write_file(b / "other.bin", llmc_bytes(counting(0, 10)));
+  EXPECT_EQ(fingerprint(a.path()), fingerprint(b / "other.bin"));
+  std::filesystem::rename(a / "train_000002.bin", a / "train_000000x.bin");  // another order
+  EXPECT_NE(fingerprint(a.path()), fingerprint(b / "other.bin"));
+}
+
+TEST(TokenStream, OlderFingerprintTellsSomeDataApart) {
   const TemporaryFolder a, b;
   write_three(a);
   write_three(b);
   const auto print = [](const TemporaryFolder& folder) {
-    return TokenStream::open(folder.path(), Split::train, TokenFormat::llmc).fingerprint();
+    return TokenStream::open(folder.path(), Split::train, TokenFormat::llmc).sampled_fingerprint();
   };
-  EXPECT_EQ(print(a), print(b));  // the folder's own name does not count
+  EXPECT_EQ(print(a), print(b));               // the folder's own name does not count
+  EXPECT_EQ(print(a), 0x698d4b2d06abfc9cull);  // what older versions wrote into checkpoints
   write_file(b / "train_000001.bin", llmc_bytes(counting(7, 1)));
   EXPECT_NE(print(a), print(b));
-  write_three(b);
-  std::filesystem::rename(b / "train_000002.bin", b / "train_000005.bin");
-  EXPECT_NE(print(a), print(b));
+}
+
+TEST(TokenStream, FilesThatChangeAreErrors) {
+  const TemporaryFolder folder;
+  const std::string a = folder / "a.bin";
+  write_file(a, llmc_bytes(counting(0, 1000)));
+  TokenStream stream = TokenStream::open(a, Split::train, TokenFormat::llmc);
+  stream.check_vocabulary(1000, {});
+  std::vector<std::int32_t> out(1000);
+  auto later = counting(0, 1000);
+  later[700] = 1000;  // in place: the same inode
+  write_file(a, llmc_bytes(later));
+  EXPECT_NO_THROW(stream.read(0, 700, out.data()));
+  expect_error(Exit::data, {"a.bin", "token 1000", "number 700", "model.vocab = 1000", "changed"},
+               [&] { stream.read(0, 1000, out.data()); });
+  std::filesystem::resize_file(a, 1024 + 400);
+  expect_error(Exit::data, {"a.bin", "cut short", "3024 bytes", "1424 now"},
+               [&] { stream.read(100, 500, out.data()); });
+  EXPECT_NO_THROW(stream.read(100, 100, out.data()));
+  std::filesystem::remove(a);  // what is open stays
+  EXPECT_NO_THROW(stream.read(100, 100, out.data()));
+}
+
+TEST(TokenStream, AFileThatIsNotKeptOpenMustStayTheSame) {
+  const TemporaryFolder folder;
+  const std::string a = folder / "a.bin";
+  write_file(a, llmc_bytes(counting(0, 100)));
+  const TokenFile file(a, TokenFormat::llmc, Descriptors::each_time);
+  std::uint16_t out[3] = {};
+  file.read(50, 3, out);
+  EXPECT_EQ(out[2], 52);
+  write_file(folder / "b.bin", llmc_bytes(counting(0, 100)));
+  std::filesystem::rename(folder / "b.bin", a);
+  expect_error(Exit::data, {"a.bin", "another file"}, [&] { file.read(50, 3, out); });
+  std::filesystem::remove(a);
+  expect_error(Exit::data, {"a.bin", "No such file"}, [&] { file.read(50, 3, out); });
+}
+
+TEST(TokenStream, ManyShardsNeedNoMoreDescriptorsThanThereAre) {
+  const TemporaryFolder folder;
+  std::vector<std::int32_t> expected;
+  for (std::uint16_t i = 0; i < 1500; ++i) {
+    write_file(folder / fmt::format("train_{:06}.bin", i), llmc_bytes({i}));
+    expected.push_back(i);
+  }
+  EXPECT_EQ(all(TokenStream::open(folder.path(), Split::train, TokenFormat::llmc)), expected);
 }
 
 struct BadFile {
