@@ -51,7 +51,17 @@ elseif(DFASCALE_CUDA AND DFASCALE_MPI AND NOT TARGET nccl)
     "NCCL_LIBRARY, or configure with -DDFASCALE_MPI=OFF for one GPU, or with -DDFASCALE_CUDA=OFF")
 endif()
 
-find_package(HDF5 REQUIRED COMPONENTS C)
+# CMake asks HDF5's compiler wrapper, and Debian's fails below a path with a space: there pkg-config says where HDF5 is.
+if(PROJECT_BINARY_DIR MATCHES "[^-A-Za-z0-9_./+@~=:,]" AND NOT DEFINED HDF5_ROOT)
+  pkg_search_module(HDF5_PLACE QUIET hdf5-openmpi hdf5-mpich hdf5)
+  set(HDF5_ROOT ${HDF5_PLACE_LIBRARY_DIRS} ${HDF5_PLACE_INCLUDE_DIRS})
+endif()
+find_package(HDF5 COMPONENTS C)
+if(NOT HDF5_FOUND)
+  message(FATAL_ERROR "HDF5 was not found: install it (cmake/install-dependencies.sh), or set HDF5_ROOT to where it is. Its compiler "
+    "wrapper (h5cc, h5pcc) may fail below a path with spaces or other special characters, so build elsewhere than in "
+    "${PROJECT_BINARY_DIR} if it has any.")
+endif()
 if(HDF5_IS_PARALLEL AND NOT DFASCALE_MPI)
   message(FATAL_ERROR "HDF5 was built with MPI, whose header it wants: install a serial one (Debian: libhdf5-dev, "
     "Spack: hdf5~mpi) or leave -DDFASCALE_MPI=ON")

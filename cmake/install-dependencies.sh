@@ -1,33 +1,26 @@
 #!/usr/bin/env bash
-# Installs what dfascale needs to build, run and be tested, from Debian or Ubuntu packages.
+# Installs what dfascale needs to be built and run, or also what its tests need, from Debian or Ubuntu packages.
 set -euo pipefail
 
 packages=(
   g++ cmake ninja-build ccache git pkg-config
-  clang-format clang-tidy gcovr shellcheck
-  openmpi-bin libopenmpi-dev libhdf5-openmpi-dev hdf5-tools
+  openmpi-bin libopenmpi-dev libhdf5-openmpi-dev
   libtrilinos-kokkos-dev libdnnl-dev libtomlplusplus-dev libcli11-dev
   libfmt-dev libspdlog-dev nlohmann-json3-dev librandom123-dev
   libsentencepiece-dev zlib1g-dev libzstd-dev libssl-dev
-  libeigen3-dev libceres-dev gnuplot-nox
-  libgtest-dev libbenchmark-dev
-  python3 ca-certificates
+  libeigen3-dev gnuplot-nox python3 xz-utils
 )
-
-# For tests of the job scripts only: daemons are nothing that everybody wants. Another Slurm that is there will do.
-if [[ ${1:-} == --with-slurm ]]; then
-  shift
-  if ! command -v sbatch >/dev/null || dpkg-query -W slurmctld >/dev/null 2>&1; then
-    packages+=(slurmctld slurmd slurm-client munge)
-  fi
-fi
+# clang-format and clang-tidy of version 14 check the style; gcovr and gcov report what the tests reach.
+for_tests=(libgtest-dev hdf5-tools clang-format clang-tidy gcovr shellcheck)
+slurm=(slurmctld slurmd slurm-client munge)
 
 help() {
   cat <<TEXT
-usage: cmake/install-dependencies.sh [--with-slurm] [--help | --list | --check]
+usage: cmake/install-dependencies.sh [--for-tests] [--help | --list | --check]
 
 Installs with apt-get what is missing; as root, or else with sudo. Does nothing when everything is there.
-  --with-slurm   also what the tests of the job scripts need: a Slurm, which they start for themselves
+  --for-tests    also what the tests and checks need, among it a Slurm, which the tests of the job scripts start for
+                 themselves; a Slurm that is installed from elsewhere is left alone
   --list         prints the packages
   --check        prints what is missing and exits 1 if anything is
 TEXT
@@ -40,7 +33,7 @@ install-dependencies.sh: this system has no apt-get; install these yourself.
 Spack:
   spack -e packaging/spack install    or one by one:
   spack install cmake ninja openmpi hdf5 kokkos+serial onednn cli11 fmt spdlog nlohmann-json random123 \\
-    sentencepiece zlib zstd openssl eigen ceres-solver gnuplot googletest benchmark tomlplusplus
+    sentencepiece zlib zstd openssl eigen gnuplot tomlplusplus googletest
 Modules on clusters are usually called:
   gcc (12 or newer), cmake (3.25 or newer), ninja, openmpi, hdf5, kokkos, onednn, eigen, gnuplot
 TEXT
@@ -56,12 +49,23 @@ missing() {
   done
 }
 
-case ${1:-} in
-  "" | --check) ;;
-  --list) printf '%s\n' "${packages[@]}"; exit 0 ;;
-  --help | -h) help; exit 0 ;;
-  *) help >&2; exit 2 ;;
-esac
+action=install
+while (($#)); do
+  case $1 in
+    --for-tests)
+      packages+=("${for_tests[@]}")
+      if ! command -v sbatch >/dev/null || dpkg-query -W slurmctld >/dev/null 2>&1; then packages+=("${slurm[@]}"); fi
+      ;;
+    --list | --check) action=${1#--} ;;
+    --help | -h) help; exit 0 ;;
+    *) help >&2; exit 2 ;;
+  esac
+  shift
+done
+if [[ $action == list ]]; then
+  printf '%s\n' "${packages[@]}"
+  exit 0
+fi
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   elsewhere
@@ -74,7 +78,7 @@ if ((${#wanted[@]} == 0)); then
   exit 0
 fi
 echo "install-dependencies.sh: missing: ${wanted[*]}"
-if [[ ${1:-} == --check ]]; then exit 1; fi
+if [[ $action == check ]]; then exit 1; fi
 
 as_root=()
 if ((EUID != 0)); then
@@ -84,5 +88,11 @@ if ((EUID != 0)); then
   fi
   as_root=(sudo)
 fi
-"${as_root[@]}" apt-get update -q
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${wanted[@]}"
+# Lists of packages that cannot be fetched are said by apt-get; those that are there may do.
+"${as_root[@]}" apt-get update -q || true
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${wanted[@]}" || {
+  echo "install-dependencies.sh: apt-get could not install the packages, see above. It needs a network and 'main' of a Debian" \
+    "or Ubuntu release in its sources. Where they are installed already in another way, use the option --no-install of" \
+    "jobs/quickstart.sh and jobs/test.sh." >&2
+  exit 1
+}

@@ -8,6 +8,29 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 
+# With ccache, where it works, compilers' results are kept, for other copies of this folder too: by the base folder they see
+# relative paths. Decided once for a build folder, since another launcher would compile everything again. Not for coverage,
+# whose notes hold absolute paths. Without ccache: -DCMAKE_CXX_COMPILER_LAUNCHER=
+if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT DFASCALE_COVERAGE)
+  find_program(DFASCALE_CCACHE ccache)
+  set(launcher "")
+  if(DFASCALE_CCACHE)
+    set(launcher ${DFASCALE_CCACHE})
+    if(NOT DEFINED ENV{CCACHE_BASEDIR})
+      set(launcher env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" ${launcher})
+    endif()
+    set(probe ${PROJECT_BINARY_DIR}/ccache_probe)
+    file(WRITE ${probe}.cpp "int probe;\n")
+    execute_process(COMMAND ${launcher} ${CMAKE_CXX_COMPILER} -c ${probe}.cpp -o ${probe}.o RESULT_VARIABLE result
+      OUTPUT_VARIABLE said ERROR_VARIABLE said)
+    if(NOT result EQUAL 0)
+      message(STATUS "ccache is not used, since it fails here: ${said}")
+      set(launcher "")
+    endif()
+  endif()
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${launcher}" CACHE STRING "What starts the compiler: ccache, or nothing")
+endif()
+
 add_library(dfascale_settings INTERFACE)
 # -fno-math-errno: sqrt vectorises.  No -ffast-math: results stay those of the written order (docs/numerics.md).
 target_compile_options(dfascale_settings INTERFACE

@@ -21,6 +21,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from programs import find_program
+
 HERE = Path(__file__).resolve().parent
 LLMC_SEQUENCES, LLMC_VOCAB_MULTIPLE = 4, 128
 LLMC_MOST_STEPS = 20  # then it samples for a long time
@@ -174,7 +176,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=("pytorch", "llmc"))
     parser.add_argument("deck")
-    parser.add_argument("--program", default="build/release/bin/dfascale")
+    parser.add_argument("--program", default=find_program("dfascale"))
     parser.add_argument("--python", default=sys.executable, help="pytorch: a Python that has torch")
     parser.add_argument("--trainer", default="train_gpt2", help="llmc: its program")
     parser.add_argument("--context", type=int, default=64, help="llmc: the T that is built into it (default 64)")

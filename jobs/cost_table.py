@@ -34,7 +34,8 @@ def rows(found):
 
 def main():
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(__doc__)
+        print(__doc__)
+        sys.exit(0 if len(sys.argv) == 2 else 2)
     for name in sys.argv[1:]:
         found = json.loads(Path(name).read_text())
         model = found["model"]

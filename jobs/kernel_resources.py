@@ -66,6 +66,9 @@ def kernels(build):
 
 
 def main():
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     build = Path(sys.argv[1] if len(sys.argv) > 1 else "build/cuda")
     if not (build / "compile_commands.json").exists():
         sys.exit(f"kernel_resources.py: {build} has no compile_commands.json: configure it with cmake --preset cuda")

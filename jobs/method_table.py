@@ -62,7 +62,8 @@ def row(method, one, reference, has_cosines):
 
 def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
+        print(__doc__)
+        sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)
     found = methods_of(Path(sys.argv[1]))
     if not found:
         sys.exit(f"{sys.argv[1]}: no finished runs; expected the folder of a study, with runs/NAME/run.json")

@@ -31,8 +31,9 @@ while (($#)); do
   shift
 done
 [[ -n $deck && -n $data ]] || { help >&2; exit 2; }
-dfascale=$(dirname "${BASH_SOURCE[0]}")/../build/release/bin/dfascale
-[[ -x $dfascale ]] || { echo "precision.sh: build it first: cmake --preset release && cmake --build --preset release" >&2; exit 2; }
+jobs=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+source "$jobs/programs.sh"
+dfascale=$(find_program dfascale "$jobs") || exit 2
 
 # value KEY: of the deck as resolved with the options above.
 resolved=$("$dfascale" deck "$deck" --set data.train="$data" "${more[@]}")

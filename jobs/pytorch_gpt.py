@@ -10,9 +10,12 @@ import json
 import sys
 import time
 
-import torch
-from torch import nn
-from torch.nn import functional
+try:
+    import torch
+    from torch import nn
+    from torch.nn import functional
+except ImportError:
+    sys.exit(f"{__doc__}\npytorch_gpt.py: {sys.executable} has no torch: give compare_peers.py --python one that has it")
 
 
 class Block(nn.Module):

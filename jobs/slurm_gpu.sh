@@ -13,5 +13,8 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.out
-source "${DFASCALE_JOBS:-$SLURM_SUBMIT_DIR/jobs}/slurm_lib.sh"
+# Slurm runs a copy of this file: what belongs to it is searched where the job was submitted.
+jobs=${DFASCALE_JOBS:-$(dirname "$0")}
+[[ -e $jobs/slurm_lib.sh ]] || jobs=${SLURM_SUBMIT_DIR:-.}/jobs
+source "$jobs/slurm_lib.sh" || { echo "set DFASCALE_JOBS to the folder that holds slurm_lib.sh" >&2; exit 2; }
 train "$@"

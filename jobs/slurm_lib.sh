@@ -2,12 +2,23 @@
 # What the Slurm job scripts share: starts the ranks, passes signals on to them, and asks Slurm to run the job again when
 # they stopped for lack of time. Sourced by the scripts beside it; docs/slurm.md explains it.
 #
-#   DFASCALE           the program (default: build/release/bin/dfascale)
+#   DFASCALE           the program (default: the source folder's build/release/bin/dfascale, the one that was installed with
+#                      these scripts, or that in PATH)
 #   DFASCALE_LAUNCHER  srun, mpirun, or auto (default): srun where Slurm has PMIx, else mpirun
 #   DFASCALE_REQUEUE   yes (default) or no: whether a stopped job is to run again
 set -uo pipefail
 
-dfascale=${DFASCALE:-build/release/bin/dfascale}
+# Said by a script that is started without Slurm: what its own first lines explain.
+if [[ -z ${SLURM_JOB_ID:-} ]]; then
+  sed -n '2,/^#SBATCH/ s/^# //p' "$0"
+  [[ ${1:-} == --help || ${1:-} == -h ]] && exit 0
+  echo "this script is for sbatch" >&2
+  exit 2
+fi
+
+readonly jobs=${jobs:?the folder of this file, set by the script that sources it}
+source "$jobs/programs.sh"
+dfascale=${DFASCALE:-$(find_program dfascale "$jobs")} || exit 2
 readonly stopped=75
 
 tell() { echo "job $SLURM_JOB_ID: $*"; }

@@ -15,6 +15,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from programs import find_program
+
 
 def answer(command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -64,7 +66,7 @@ def main():
     parser.add_argument("--machine", required=True)
     parser.add_argument("--ranks", type=int, default=1, help="of one run, on one node")
     parser.add_argument("--micro-batches", type=int, default=1)
-    parser.add_argument("--program", default="build/release/bin/dfascale")
+    parser.add_argument("--program", default=find_program("dfascale"))
     o = parser.parse_args()
     study = tomllib.loads(Path(o.study).read_text())
     machine = tomllib.loads(Path(o.machine).read_text())

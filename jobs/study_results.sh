@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A study's results in a form that can be kept: its finished runs in one compressed file, and what follows from them.
 set -euo pipefail
+unset CDPATH
 
 help() {
   cat <<TEXT
@@ -69,8 +70,7 @@ unpack() {
 
 # analyse RUNS RESULTS OUT [OPTION...]: dfascale-fit on the packed folder RUNS (runs, search).
 analyse() (
-  program=$PWD/build/release/bin/dfascale-fit
-  [[ -x $program ]] || die "build it first: cmake --preset release && cmake --build --preset release --target dfascale-fit"
+  program=$(find_program dfascale-fit "$jobs") || exit 2
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
   unpack "$2" "$folder"
@@ -99,9 +99,9 @@ case ${1:-}:$# in
   unpack:3) unpack "$2" "$3" ;;
   fit:1) help >&2; exit 2 ;;
   fit:* | sweeps:2)
-    results=$(realpath "$2")
-    cd "$(dirname "${BASH_SOURCE[0]}")/.."
-    "$1" "$results" "${@:3}"
+    jobs=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+    source "$jobs/programs.sh"
+    "$1" "$(realpath "$2")" "${@:3}"
     ;;
   *) help >&2; exit 2 ;;
 esac

@@ -32,6 +32,9 @@ def runs_of(folder):
 
 
 def main():
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print(__doc__)
+        sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)
     folder = Path(sys.argv[1])
     groups = {}
     for method, size, loss, deck in runs_of(folder):

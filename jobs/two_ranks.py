@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from programs import find_program
+
 MACHINE = """name = "two ranks, as measured"
 nodes = 1
 ranks_per_node = 2
@@ -163,7 +165,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--deck", default="inputs/57m.toml")
     parser.add_argument("--data", required=True, help="folder of `dfascale prepare`")
-    parser.add_argument("--program", default="build/release/bin/dfascale")
+    parser.add_argument("--program", default=find_program("dfascale"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5, help="steps of a run; the first is left out")
     parser.add_argument("--sequences", type=int, default=4, help="of a micro-batch")

@@ -56,7 +56,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 def why_not():
     """Why there can be no Slurm here; empty if there can."""
     missing = [command for command in COMMANDS if not shutil.which(command)]
-    return f"not installed: {', '.join(missing)} (cmake/install-dependencies.sh --with-slurm)" if missing else ""
+    return f"not installed: {', '.join(missing)} (cmake/install-dependencies.sh --for-tests)" if missing else ""
 
 
 def free_ports(count):
