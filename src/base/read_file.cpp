@@ -70,11 +70,23 @@ std::string excess_in(std::string_view text, const JsonBounds& most) {
   return {};
 }
 
+/// The library repeats all of a text that it could not read to its end: the last few bytes do.
+std::string without_long_quote(const std::string& reason) {
+  constexpr std::string_view quote = "; last read: '";
+  constexpr std::size_t enough = 40;
+  const std::size_t begin = reason.find(quote);
+  if (begin == std::string::npos || reason.size() - begin < quote.size() + 2 * enough)
+    return reason;
+  std::size_t from = reason.size() - enough;
+  while ((reason[from] & 0xc0) == 0x80) ++from;
+  return reason.substr(0, begin) + std::string(quote) + "..." + reason.substr(from);
+}
+
 /// The library's own words behind their "[...] parse error at line 1, column 2: ".
 std::string reason_in(const std::string& what) {
   const std::size_t error = what.find("error at ");
   const std::size_t colon = error == std::string::npos ? what.find("] ") : what.find(": ", error);
-  return colon == std::string::npos ? what : what.substr(colon + 2);
+  return without_long_quote(colon == std::string::npos ? what : what.substr(colon + 2));
 }
 
 /// Python writes these numbers, which JSON does not have.
@@ -162,6 +174,10 @@ class NameWatch {
 
 std::string parse_json_or_say_why(std::string_view text, Json& into) {
   return why_not_parsed(text, bounds, [&] { into = Json::parse(text); });
+}
+
+std::string parse_json_or_say_why(std::string_view text, nlohmann::json& into) {
+  return why_not_parsed(text, large_bounds, [&] { into = nlohmann::json::parse(text); });
 }
 
 nlohmann::json parse_large_json(std::string_view text, const std::string& name, Exit code) {

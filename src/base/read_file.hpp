@@ -39,6 +39,8 @@ nlohmann::ordered_json read_json(const std::string& path, Exit code);
 /// Says why a JSON text cannot be parsed, with its place ("line 2, column 7: ..."); empty if it
 /// can. Keeps the value in `into`.
 std::string parse_json_or_say_why(std::string_view text, nlohmann::ordered_json& into);
+/// The same for up to a million members, which come back in alphabetical order.
+std::string parse_json_or_say_why(std::string_view text, nlohmann::json& into);
 
 /// Checks that no key of a TOML text has more than 16 parts ("a.b.c" has 3), which the TOML library
 /// would follow until the stack ends.  Throws Error (of the given code) with the line.

@@ -2,12 +2,15 @@
 // Zstandard by libzstd.
 #include "data/byte_source.hpp"
 
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
-#include <cstring>
+#include <cerrno>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
+#include "data/file_kind.hpp"
 
 namespace dfascale {
 namespace {
@@ -24,10 +27,7 @@ class GzipUnpacker final : public Unpacker {
   GzipUnpacker& operator=(const GzipUnpacker&) = delete;
 
   void unpack(const char*& in, const char* end, std::string& out) override {
-    if (member_done_) {  // another member follows
-      inflateReset(&stream_);
-      member_done_ = false;
-    }
+    if (member_done_ && !next_member(in, end)) return;
     const std::size_t before = out.size();
     out.resize(before + block_bytes);
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in));
@@ -47,6 +47,20 @@ class GzipUnpacker final : public Unpacker {
   bool may_end() const override { return member_done_; }
 
  private:
+  /// Members may follow each other; zeros behind the last one fill up a block of a tape or disk.
+  bool next_member(const char*& in, const char* end) {
+    while (in < end && *in == '\0') ++in;
+    if (in == end) return false;
+    if (*in != '\x1f')
+      fail(Exit::data,
+           "{}: bytes that are no gzip data follow the packed text; copy the file again, or unpack "
+           "it first: gzip -dc {} > NEW",
+           path_, path_);
+    inflateReset(&stream_);
+    member_done_ = false;
+    return true;
+  }
+
   std::string path_;
   z_stream stream_{};
   bool member_done_ = false;
@@ -83,30 +97,34 @@ class ZstdUnpacker final : public Unpacker {
   bool frame_done_ = false;
 };
 
-std::unique_ptr<Unpacker> unpacker_for(const std::string& path, const char* start,
-                                       std::size_t bytes) {
-  if (bytes >= 2 && std::memcmp(start, "\x1f\x8b", 2) == 0)
-    return std::make_unique<GzipUnpacker>(path);
-  if (bytes >= 4 && std::memcmp(start, "\x28\xb5\x2f\xfd", 4) == 0)
-    return std::make_unique<ZstdUnpacker>(path);
+std::unique_ptr<Unpacker> unpacker_for(const std::string& path, std::string_view start) {
+  const FileKind* kind = kind_of(start);
+  switch (kind ? kind->packing : Packing::none) {
+    case Packing::gzip: return std::make_unique<GzipUnpacker>(path);
+    case Packing::zstandard: return std::make_unique<ZstdUnpacker>(path);
+    case Packing::none: break;
+  }
   return nullptr;
 }
 
 }  // namespace
 
 ByteSource::ByteSource(const std::string& path)
-    : path_(path), file_(std::fopen(path.c_str(), "rb")), block_(block_bytes) {
-  if (!file_) fail(Exit::data, "cannot read {}", system_reason(path));
-  if (refill()) unpacker_ = unpacker_for(path, block_.data(), filled_);
+    : path_(path), file_(open_regular_file(path, Exit::data)), block_(block_bytes) {
+  if (refill()) unpacker_ = unpacker_for(path, {block_.data(), filled_});
 }
 
 bool ByteSource::refill() {
-  used_ = 0;
-  filled_ = std::fread(block_.data(), 1, block_.size(), file_.get());
-  if (std::ferror(file_.get())) fail(Exit::data, "cannot read {}", system_reason(path_));
+  used_ = filled_ = 0;
+  ssize_t got = -1;
+  do {
+    got = ::read(file_.number(), block_.data(), block_.size());
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) fail(Exit::data, "cannot read {}", system_reason(path_));
+  filled_ = static_cast<std::size_t>(got);
   sum_.add(block_.data(), filled_);
-  bytes_read_ += static_cast<std::int64_t>(filled_);
-  return filled_ > 0;
+  bytes_read_ += got;
+  return got > 0;
 }
 
 bool ByteSource::read(std::string& out) {

@@ -1,13 +1,13 @@
-// The bytes of a file, unpacked on the way if it is gzip or Zstandard (told by its first bytes, not
-// by its name).  Keeps the SHA-256 of the file as it lies on disk.
+// The bytes of a file, unpacked on the way if it is gzip or Zstandard (known by its first bytes,
+// not by its name).  Keeps the SHA-256 of the file as it lies on disk.
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/file_descriptor.hpp"
 #include "data/sha256.hpp"
 
 namespace dfascale {
@@ -24,24 +24,22 @@ class Unpacker {
 
 class ByteSource {
  public:
-  /// Throws Error(Exit::data) if the file cannot be read.
+  /// Throws Error(Exit::data) if this is no file or cannot be read.
   explicit ByteSource(const std::string& path);
 
   /// Appends the next block to `out`; false at the end of the file.
   bool read(std::string& out);
+  bool is_packed() const { return unpacker_ != nullptr; }
   /// Bytes of the file, as it lies on disk, read so far.
   std::int64_t bytes_read() const { return bytes_read_; }
   /// SHA-256 of the file as it lies on disk; call once, at the end.
   std::string sha256() { return sum_.hex(); }
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
   bool refill();
 
   std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  FileDescriptor file_;
   std::unique_ptr<Unpacker> unpacker_;  ///< none for a plain file
   std::vector<char> block_;
   std::size_t used_ = 0, filled_ = 0;  ///< [used_, filled_) of the block is still to be taken

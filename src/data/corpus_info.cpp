@@ -1,10 +1,11 @@
 #include "data/corpus_info.hpp"
 
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
 #include "data/token_format.hpp"
 
 namespace dfascale {
@@ -14,6 +15,7 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr int corpus_format = 1;
+constexpr std::int64_t most_tokens = std::int64_t{1} << 60;
 
 Json describe(const SplitRecord& split) {
   Json shards = Json::array(), inputs = Json::array();
@@ -33,11 +35,64 @@ Json describe(const SplitRecord& split) {
           {"inputs", inputs}};
 }
 
-std::vector<ShardRecord> shards_of(const Json& split) {
+constexpr const char* make_again = "make the folder again with dfascale prepare";
+
+std::int64_t integer(const nlohmann::json& json, const char* key, std::int64_t low,
+                     std::int64_t high, const std::string& path) {
+  const nlohmann::json& value = json.at(key);
+  if (!value.is_number_integer() || value < low || value > high)
+    fail(Exit::data, "{}: {} {}, expected {} to {}; {}", path, key, value.dump(), low, high,
+         make_again);
+  return value;
+}
+
+/// A file of the same folder, by its name alone.
+std::string file_name(const nlohmann::json& json, const std::string& path) {
+  const std::string name = json.at("file");
+  const bool plain = !name.empty() && name.find('/') == std::string::npos &&
+                     std::ranges::none_of(name, [](unsigned char c) { return c < 0x20; });
+  if (!plain)
+    fail(Exit::data, "{}: file {}, expected the name of a file in this folder; {}", path,
+         json.at("file").dump(), make_again);
+  return name;
+}
+
+std::vector<ShardRecord> shards_of(const nlohmann::json& split, const std::string& path) {
   std::vector<ShardRecord> shards;
-  for (const Json& shard : split.at("shards"))
-    shards.push_back({shard.at("file"), shard.at("tokens"), shard.at("sha256")});
+  for (const nlohmann::json& shard : split.at("shards"))
+    shards.push_back({file_name(shard, path), integer(shard, "tokens", 1, most_tokens, path),
+                      shard.at("sha256")});
   return shards;
+}
+
+std::vector<std::string> inputs_of(const nlohmann::json& split) {
+  std::vector<std::string> sums;
+  if (!split.contains("inputs")) return sums;
+  for (const nlohmann::json& input : split.at("inputs"))
+    if (input.at("bytes") > 0) sums.push_back(input.at("sha256"));
+  return sums;
+}
+
+CorpusInfo info_in(const nlohmann::json& json, const std::string& folder, const std::string& path) {
+  if (json.at("format") != corpus_format)
+    fail(Exit::data, "{}: format {}, expected {}; {}", path, json.at("format").dump(),
+         corpus_format, make_again);
+  const nlohmann::json &train = json.at("train"), &valid = json.at("valid"),
+                       &tokenizer = json.at("tokenizer");
+  CorpusInfo info{shards_of(train, path),
+                  shards_of(valid, path),
+                  integer(train, "tokens", 1, most_tokens, path),
+                  integer(valid, "tokens", 1, most_tokens, path),
+                  integer(json, "vocab", 1, largest_vocabulary, path),
+                  valid.at("bytes_per_token"),
+                  (fs::path(folder) / file_name(tokenizer, path)).string(),
+                  tokenizer.at("sha256"),
+                  inputs_of(train),
+                  inputs_of(valid)};
+  if (!(info.valid_bytes_per_token > 0))
+    fail(Exit::data, "{}: bytes_per_token {}, expected a number above 0; {}", path,
+         info.valid_bytes_per_token, make_again);
+  return info;
 }
 
 }  // namespace
@@ -60,32 +115,15 @@ std::string to_json(const CorpusRecord& record) {
 }
 
 std::optional<CorpusInfo> read_corpus_info(const std::string& folder) {
-  const fs::path path = fs::path(folder) / "corpus.json";
+  const std::string path = (fs::path(folder) / "corpus.json").string();
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) return std::nullopt;
-  std::ifstream in(path);
+  if (fs::status(path, ignored).type() == fs::file_type::not_found) return std::nullopt;
+  const nlohmann::json json = parse_large_json(read_small_file(path, Exit::data), path, Exit::data);
   try {
-    const Json json = Json::parse(in);
-    if (json.at("format") != corpus_format)
-      fail(Exit::data, "{}: format {}, expected {}; make the folder again with dfascale prepare",
-           path.string(), json.at("format").dump(), corpus_format);
-    CorpusInfo info{
-        shards_of(json.at("train")),
-        shards_of(json.at("valid")),
-        json.at("train").at("tokens"),
-        json.at("valid").at("tokens"),
-        json.at("vocab"),
-        json.at("valid").at("bytes_per_token"),
-        (fs::path(folder) / json.at("tokenizer").at("file").get<std::string>()).string(),
-        json.at("tokenizer").at("sha256")};
-    if (info.vocab < 1 || info.vocab > largest_vocabulary)
-      fail(Exit::data,
-           "{}: vocab {}, expected 1 to {}; make the folder again with dfascale prepare",
-           path.string(), info.vocab, largest_vocabulary);
-    return info;
+    return info_in(json, folder, path);
   } catch (const nlohmann::json::exception& problem) {
-    fail(Exit::data, "{}: not written by dfascale prepare ({}); make the folder again",
-         path.string(), problem.what());
+    fail(Exit::data, "{}: not written by dfascale prepare ({}); {}", path, problem.what(),
+         make_again);
   }
 }
 

@@ -23,6 +23,7 @@ struct CorpusInfo {
   double valid_bytes_per_token;  ///< of text, separators not counted
   std::string tokenizer;         ///< path of tokenizer.model
   std::string tokenizer_sha256;
+  std::vector<std::string> train_inputs, valid_inputs;  ///< SHA-256 of the text files
 };
 
 /// Of a prepared folder; none if it has no corpus.json.  Throws Error(Exit::data) if that file is

@@ -1,6 +1,6 @@
 // Encoding with a cache of words.  SentencePiece finds the tokens of a word again every time; texts
 // repeat their words, so a table of those seen makes it several times faster, with the same tokens:
-// no piece crosses a border between units (pieces_cross_words() in tokenizer.cpp checks it).
+// no piece crosses a border between units (JoinedBytes knows which borders pieces may cross).
 #include "base/error.hpp"
 #include "data/tokenizer_model.hpp"
 #include "data/words.hpp"
@@ -11,14 +11,29 @@ namespace {
 constexpr std::size_t first_entries = std::size_t{1} << 12;
 constexpr std::size_t most_words = std::size_t{1} << 19;  // then the cache starts afresh
 constexpr std::size_t longest_cached = 128;               // bytes
+
+/// Words that a piece may cross belong together.
+template <class Each>
+void for_each_group(std::string_view text, const JoinedBytes& joined, const Each& each) {
+  std::size_t begin = 0, end = 0;
+  for_each_word(text, [&](std::string_view word) {
+    if (end > begin && !joined.are_joined(text[end - 1], word.front())) {
+      each(text.substr(begin, end - begin));
+      begin = end;
+    }
+    end += word.size();
+  });
+  if (end > begin) each(text.substr(begin, end - begin));
+}
+
 }  // namespace
 
 Encoder::Encoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer), table_(first_entries) {}
 
 void Encoder::encode(std::string_view text, std::vector<std::uint16_t>& out) {
-  if (tokenizer_.model_->cacheable)
+  if (tokenizer_.model_->words_are_apart)
     for_each_word(text, [&](std::string_view word) { unit(word, out); });
-  else for_each_line(text, [&](std::string_view line) { by_library(line, out); });
+  else for_each_group(text, tokenizer_.joined(), [&](std::string_view group) { unit(group, out); });
 }
 
 void Encoder::unit(std::string_view word, std::vector<std::uint16_t>& out) {

@@ -132,7 +132,8 @@ const FileKind* wide_text_in(std::string_view start) {
   // A text in Latin letters has a zero in every unit; in others at least its spaces and newlines
   // do.
   const bool many = all >= 3 && 2 * all >= units, some = all >= 8 && 10 * all >= units;
-  if (!many && !some) return nullptr;
+  const bool nothing_else = 10 * all > 9 * start.size();
+  if ((!many && !some) || nothing_else) return nullptr;
   const std::size_t fours = start.size() / 4, nearly = fours - fours / 10;
   if (fours >= 2 && zeros[2] >= nearly && zeros[3] >= nearly) return &wide_kinds[utf32_little];
   if (fours >= 2 && zeros[0] >= nearly && zeros[1] >= nearly) return &wide_kinds[utf32_big];

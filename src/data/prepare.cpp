@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -118,15 +119,19 @@ Tokenizer make_tokenizer(const PrepareOptions& options) {
 }
 
 struct EncodedChunk {
+  std::string file;
   std::vector<std::uint16_t> tokens;
-  std::int64_t documents, text_bytes;
+  std::int64_t documents, text_bytes, zeros;
   bool ends_file;
 };
 
-EncodedChunk encode(const TextChunk& chunk, Encoder& encoder, std::uint16_t end_of_text) {
-  EncodedChunk out{{},
+EncodedChunk encode(const RawChunk& raw, Encoder& encoder, std::uint16_t end_of_text) {
+  const TextChunk chunk = documents_in(raw);
+  EncodedChunk out{raw.file,
+                   {},
                    static_cast<std::int64_t>(chunk.ends.size()),
                    static_cast<std::int64_t>(chunk.text.size()),
+                   chunk.zeros,
                    chunk.ends_file};
   const std::string_view text = chunk.text;
   std::size_t taken = 0;
@@ -151,6 +156,7 @@ class SplitWriter {
     if (!chunk.tokens.empty()) document_open_ = chunk.tokens.back() != end_of_text_;
     record_.documents += chunk.documents;
     record_.text_bytes += chunk.text_bytes;
+    if (chunk.zeros > 0) zeros_[chunk.file] += chunk.zeros;
     if (!chunk.ends_file || !document_open_) return;
     add(&end_of_text_, 1);
     ++record_.documents;
@@ -160,6 +166,8 @@ class SplitWriter {
   SplitRecord finish(std::vector<InputFile> inputs) {
     record_.shards = writer_.finish();
     record_.inputs = std::move(inputs);
+    for (const auto& [file, zeros] : zeros_)
+      log::warn("{}: {} zero byte(s) in the text; they are kept as they are", file, zeros);
     return record_;
   }
 
@@ -173,21 +181,37 @@ class SplitWriter {
   std::uint16_t end_of_text_;
   bool document_open_ = false;
   SplitRecord record_;
+  std::map<std::string, std::int64_t> zeros_;  ///< bytes 0 in the text, by file
 };
+
+/// By what the files hold, not by their names.
+void warn_of_repeats(const CorpusRecord& record) {
+  std::map<std::string, std::string> seen;
+  for (const InputFile& input : record.train.inputs)
+    if (const auto [first, is_new] = seen.emplace(input.sha256, input.path);
+        !is_new && input.bytes > 0)
+      log::warn("{}: the same text as {}: it is trained on twice as often as other text",
+                input.path, first->second);
+  for (const InputFile& input : record.valid.inputs)
+    if (const auto found = seen.find(input.sha256); found != seen.end() && input.bytes > 0)
+      log::warn(
+          "{}: validation text that is training text too ({}): validation losses will be too good",
+          input.path, found->second);
+}
 
 SplitRecord encode_split(const std::string& name, const std::vector<std::string>& files,
                          const std::string& folder, const PrepareOptions& options,
                          const Tokenizer& tokenizer) {
   const int threads = thread_count(options);
   const auto end_of_text = static_cast<std::uint16_t>(tokenizer.end_of_text());
-  ChunkReader reader(files);
+  ChunkReader reader(files, &tokenizer.joined());
   Progress progress("encoding " + name);
   SplitWriter writer(folder, name, options, end_of_text);
   std::vector<Encoder> encoders(static_cast<std::size_t>(threads), Encoder(tokenizer));
   InOrder<RawChunk, EncodedChunk>::run(
       threads, [&reader] { return reader.next(); },
       [&](int thread, const RawChunk& chunk) {
-        return encode(documents_in(chunk), encoders[static_cast<std::size_t>(thread)], end_of_text);
+        return encode(chunk, encoders[static_cast<std::size_t>(thread)], end_of_text);
       },
       [&](const EncodedChunk& chunk) {
         writer.take(chunk);
@@ -215,6 +239,7 @@ void prepare(const PrepareOptions& options) {
   record.tokenizer_was_given = !options.tokenizer.empty();
   record.train = encode_split("train", options.train, staging.folder(), options, tokenizer);
   record.valid = encode_split("valid", options.valid, staging.folder(), options, tokenizer);
+  warn_of_repeats(record);
   write_whole_file(staging.folder() + "/tokenizer.model", tokenizer.model_bytes());
   record.tokenizer_sha256 = sha256_of_file(staging.folder() + "/tokenizer.model");
   write_whole_file(staging.folder() + "/corpus.json", to_json(record));

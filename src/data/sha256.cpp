@@ -2,14 +2,16 @@
 #include "data/sha256.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
 
 namespace dfascale {
 namespace {
@@ -80,14 +82,16 @@ std::string Sha256::hex() {
 }
 
 std::string sha256_of_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(Exit::data, "cannot read {}", system_reason(path));
+  const FileDescriptor file = open_regular_file(path, Exit::data);
   Sha256 sum;
   std::vector<char> buffer(1 << 20);
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0)
-    sum.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
-  if (in.bad()) fail(Exit::data, "cannot read {}", system_reason(path));
-  return sum.hex();
+  for (;;) {
+    const ssize_t got = ::read(file.number(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(Exit::data, "cannot read {}", system_reason(path));
+    if (got == 0) return sum.hex();
+    sum.add(buffer.data(), static_cast<std::size_t>(got));
+  }
 }
 
 }  // namespace dfascale

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -16,29 +17,52 @@ namespace fs = std::filesystem;
 
 constexpr const char* staging_name = ".prepare-partial";
 
+bool is_shard(const std::string& name) {
+  return (name.starts_with("train_") || name.starts_with("valid_")) && name.ends_with(".bin");
+}
+
+/// "train_000000.bin": digits between the split's name and ".bin".
+bool is_own_shard(const std::string& name) {
+  constexpr std::size_t before = 6, behind = 4;
+  return is_shard(name) && name.size() > before + behind &&
+         std::all_of(name.begin() + before, name.end() - behind,
+                     [](unsigned char c) { return std::isdigit(c); });
+}
+
 bool is_prepared_file(const std::string& name) {
-  const bool is_shard =
-      (name.starts_with("train_") || name.starts_with("valid_")) && name.ends_with(".bin");
-  return is_shard || name == "tokenizer.model" || name == "corpus.json";
+  return is_shard(name) || name == "tokenizer.model" || name == "corpus.json";
 }
 
 std::vector<fs::path> prepared_files(const std::string& folder) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (is_prepared_file(entry.path().filename().string())) files.push_back(entry.path());
+  std::error_code problem;
+  for (fs::directory_iterator entry(folder, problem), end; !problem && entry != end;
+       entry.increment(problem))
+    if (is_prepared_file(entry->path().filename().string())) files.push_back(entry->path());
+  if (problem)
+    fail(Exit::data, "cannot read the folder {}: {}; choose another --out", folder,
+         problem.message());
   std::sort(files.begin(), files.end());
   return files;
 }
 
+/// Only what prepare itself writes is ever removed.
 void check_replaceable(const std::string& out, Existing existing) {
-  if (existing == Existing::replace) return;
-  const std::vector<fs::path> files = prepared_files(out);
-  if (!files.empty())
-    fail(Exit::data,
-         "{}: this folder already holds a prepared corpus ({}); give --force to replace it, or "
-         "choose "
-         "another --out",
-         out, files.front().filename().string());
+  for (const fs::path& file : prepared_files(out)) {
+    const std::string name = file.filename().string();
+    std::error_code ignored;
+    if (existing == Existing::refuse)
+      fail(Exit::data,
+           "{}: this folder already holds a prepared corpus ({}); give --force to replace it, or "
+           "choose another --out",
+           out, name);
+    if ((is_shard(name) && !is_own_shard(name)) ||
+        fs::is_directory(fs::symlink_status(file, ignored)))
+      fail(Exit::data,
+           "{}: is not of dfascale prepare, but training would read it as part of this folder; "
+           "move it away, or choose another --out",
+           file.string());
+  }
 }
 
 }  // namespace

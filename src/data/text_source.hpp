@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/byte_source.hpp"
+#include "data/joined_bytes.hpp"
 
 namespace dfascale {
 
@@ -41,6 +42,7 @@ struct TextChunk {
   std::string text;
   std::vector<std::size_t> ends;
   bool ends_file = false;
+  std::int64_t zeros = 0;  ///< bytes 0 in the text
 };
 
 struct InputFile {
@@ -51,8 +53,9 @@ struct InputFile {
 
 class ChunkReader {
  public:
-  /// Checks that every file is there.  Throws Error(Exit::data).
-  explicit ChunkReader(std::vector<std::string> files);
+  /// Checks that every file is there.  Throws Error(Exit::data).  Chunks that are to be encoded are
+  /// cut where the tokenizer joins no bytes.
+  explicit ChunkReader(std::vector<std::string> files, const JoinedBytes* joined = nullptr);
 
   /// The next chunk, or none after the last file.
   std::optional<RawChunk> next();
@@ -64,10 +67,13 @@ class ChunkReader {
 
  private:
   void open_next();
+  void check_start(std::string_view start) const;
   void finish_file();
   std::size_t cut(TextLayout layout) const;
+  std::size_t cut_line() const;
 
   std::vector<std::string> files_;
+  const JoinedBytes* joined_;
   std::size_t next_file_ = 0;
   std::unique_ptr<ByteSource> source_;
   RawChunk place_;       ///< where the bytes in waiting_ begin

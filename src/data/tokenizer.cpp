@@ -4,10 +4,9 @@
 #include <sentencepiece_processor.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
 #include "data/text_source.hpp"
 #include "data/token_format.hpp"
 #include "data/tokenizer_model.hpp"
@@ -67,25 +66,27 @@ int end_of_text_id(const sentencepiece::SentencePieceProcessor& processor,
        name, document_separator);
 }
 
-/// True if some piece goes on after a space that follows another character: words then depend on
-/// their neighbours and cannot be cached.
-bool pieces_cross_words(const sentencepiece::SentencePieceProcessor& processor) {
+/// Neighbours in the pieces that text can become; the others are never found in a text.
+JoinedBytes joined_in(const sentencepiece::SentencePieceProcessor& processor) {
+  JoinedBytes joined;
+  std::string text;
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
-    std::string_view piece = processor.IdToPiece(id);
-    while (piece.starts_with(space_mark)) piece.remove_prefix(space_mark.size());
-    if (piece.find(space_mark) != std::string_view::npos) return true;
+    if (processor.IsControl(id) || processor.IsUnknown(id) || processor.IsByte(id)) continue;
+    text.clear();
+    append_with_spaces(text, processor.IdToPiece(id));
+    joined.add(text);
   }
-  return false;
+  return joined;
 }
+
+constexpr std::int64_t most_model_bytes = std::int64_t{256} << 20;
 
 std::string bytes_of_file(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
     fail(Exit::data, "{}: a folder; expected a SentencePiece model, such as {}/tokenizer.model",
          path, path);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(Exit::data, "cannot read the tokenizer {}", system_reason(path));
-  return {std::istreambuf_iterator<char>(in), {}};
+  return read_small_file(path, Exit::data, most_model_bytes);
 }
 
 }  // namespace
@@ -121,7 +122,8 @@ Tokenizer Tokenizer::from_bytes(const std::string& bytes, const std::string& nam
            name, byte);
   }
   model->end_of_text = end_of_text_id(processor, name);
-  model->cacheable = !pieces_cross_words(processor);
+  model->joined = joined_in(processor);
+  model->words_are_apart = !model->joined.joins_words();
   return Tokenizer(std::move(model));
 }
 
@@ -132,27 +134,43 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
 }
 
 std::string Tokenizer::decode(const std::vector<std::int32_t>& tokens) const {
-  const auto& processor = model_->processor;
   std::string text;
   for (const std::int32_t token : tokens) {
-    if (token < 0 || token >= processor.GetPieceSize())
-      fail(Exit::data, "token {} is not in the tokenizer's vocabulary of {}", token,
-           processor.GetPieceSize());
-    const std::string_view piece = processor.IdToPiece(token);
+    if (token < 0 || token >= vocab())
+      fail(Exit::data, "token {} is not in the tokenizer's vocabulary of {}", token, vocab());
     if (token == model_->end_of_text) {
       if (!text.empty() && text.back() != '\n') text += '\n';
       text.append(document_separator) += '\n';
-    } else if (processor.IsByte(token)) {
-      text += static_cast<char>(std::stoi(std::string(piece.substr(3, 2)), nullptr, 16));
-    } else if (processor.IsUnknown(token)) {
+    } else if (model_->processor.IsUnknown(token)) {
       text += "\xef\xbf\xbd";  // U+FFFD; encode() never makes it, a model may
-    } else if (!processor.IsControl(token)) {
-      append_with_spaces(text, piece);
+    } else {
+      append_text_of(token, text);
     }
   }
   return text;
 }
 
+void Tokenizer::append_text_of(std::int32_t token, std::string& text) const {
+  const auto& processor = model_->processor;
+  if (processor.IsUnknown(token) || processor.IsControl(token)) return;
+  const std::string_view piece = processor.IdToPiece(token);
+  if (processor.IsByte(token))
+    text += static_cast<char>(std::stoi(std::string(piece.substr(3, 2)), nullptr, 16));
+  else append_with_spaces(text, piece);
+}
+
+std::vector<std::int64_t> Tokenizer::bytes_of_tokens() const {
+  std::vector<std::int64_t> bytes;
+  std::string text;
+  for (std::int32_t token = 0; token < vocab(); ++token) {
+    text.clear();
+    append_text_of(token, text);
+    bytes.push_back(static_cast<std::int64_t>(text.size()));
+  }
+  return bytes;
+}
+
+const JoinedBytes& Tokenizer::joined() const { return model_->joined; }
 std::int64_t Tokenizer::vocab() const { return model_->processor.GetPieceSize(); }
 std::int32_t Tokenizer::end_of_text() const { return model_->end_of_text; }
 const std::string& Tokenizer::model_bytes() const { return model_->bytes; }

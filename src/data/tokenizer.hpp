@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "data/joined_bytes.hpp"
+
 namespace dfascale {
 
 class Tokenizer {
@@ -27,6 +29,11 @@ class Tokenizer {
   /// What encode() was given; an end-of-text token becomes a line "<|endoftext|>".
   std::string decode(const std::vector<std::int32_t>& tokens) const;
 
+  /// Bytes of text that each token stands for; 0 for end of text and other marks.
+  std::vector<std::int64_t> bytes_of_tokens() const;
+  /// Where a text may be cut without another token coming out.
+  const JoinedBytes& joined() const;
+
   std::int64_t vocab() const;
   std::int32_t end_of_text() const;
   /// The model file to keep with the tokens: as given, with any normalisation switched off.
@@ -38,6 +45,7 @@ class Tokenizer {
   friend class Encoder;
   struct Model;
   explicit Tokenizer(std::unique_ptr<Model> model);
+  void append_text_of(std::int32_t token, std::string& text) const;
   std::unique_ptr<Model> model_;
 };
 
@@ -46,7 +54,7 @@ class Encoder {
  public:
   explicit Encoder(const Tokenizer& tokenizer);
   /// Appends the tokens of a text that begins and ends where no token can cross: at the borders of
-  /// a document, after a newline, or before a run of spaces.
+  /// a document, or where Tokenizer::joined() has no pair.
   void encode(std::string_view text, std::vector<std::uint16_t>& out);
 
  private:

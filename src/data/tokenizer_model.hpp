@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "data/joined_bytes.hpp"
 #include "data/tokenizer.hpp"
 
 namespace dfascale {
@@ -20,7 +21,8 @@ struct Tokenizer::Model {
   std::string switched_off;  ///< see Tokenizer::switched_off()
   int byte_ids[256] = {};
   int end_of_text = -1;
-  bool cacheable = true;  ///< no piece crosses from one word into the next
+  JoinedBytes joined;
+  bool words_are_apart = true;  ///< no piece crosses from one word into the next
 };
 
 /// Appends a piece with its marks turned into spaces.

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/xxhash64.hpp"
 #include "data/corpus_info.hpp"
+#include "train/repeats.hpp"
 
 namespace dfascale {
 namespace {
@@ -120,6 +121,7 @@ Corpus open_corpus(const Settings& s, const Comm& ranks) {
   TokenStream train = TokenStream::open(s.data.train, Split::train, s.data.format);
   TokenStream valid = TokenStream::open(validation_place(s.data), Split::valid, s.data.format);
   Checked checked = check_tokens(s, ranks, train, valid);
+  if (ranks.rank() == 0) warn_of_repeats(s.data, train, valid);
   Corpus corpus{BatchSource(std::move(train), s.model.context, s.optim.batch_sequences, s.run.seed,
                             s.data.epochs),
                 ValidationSet(std::move(valid), s.model.context, s.data.valid_sequences),

@@ -127,6 +127,25 @@ TEST_F(Prepare, CorpusInfoIsReadBack) {
   write_file(folder_ / "out/corpus.json", "{\"format\": 2}");
   expect_error(Exit::data, {"corpus.json", "format 2", "expected 1"},
                [&] { read_corpus_info(folder_ / "out"); });
+  const std::pair<const char*, const char*> changes[] = {
+      {"\"file\": \"tokenizer.model\"", "\"file\": \"../../etc/passwd\""},
+      {"\"file\": \"train_000000.bin\"", "\"file\": \"train\\u0000.bin\""},
+      {"\"tokens\": ", "\"tokens\": -"},
+      {"\"tokens\": ", "\"tokens\": 1e30, \"t\": "},
+      {"\"bytes_per_token\": ", "\"bytes_per_token\": -"},
+      {"\"vocab\": 500", "\"vocab\": 5e2"}};
+  for (const auto& [from, to] : changes) {
+    std::string changed = record;
+    for (std::size_t at = 0; (at = changed.find(from, at)) != std::string::npos;
+         at += std::string(to).size())
+      changed.replace(at, std::string(from).size(), to);
+    write_file(folder_ / "out/corpus.json", changed);
+    expect_error(Exit::data, {"corpus.json", "expected"},
+                 [&] { read_corpus_info(folder_ / "out"); });
+  }
+  write_file(folder_ / "out/corpus.json", std::string(200'000, '['));
+  expect_error(Exit::data, {"corpus.json", "column 65", "deep"},
+               [&] { read_corpus_info(folder_ / "out"); });
 }
 
 TEST_F(Prepare, TokensOfTwoTokenizersAreToldApart) {
@@ -246,6 +265,23 @@ TEST_F(Prepare, ExistingCorpusIsReplacedOnlyWhenAsked) {
   EXPECT_EQ(names_in(folder_ / "out"),
             (std::vector<std::string>{"corpus.json", "notes.txt", "tokenizer.model",
                                       "train_000000.bin", "valid_000000.bin"}));
+}
+
+TEST_F(Prepare, FilesOfOthersAreNeverRemoved) {
+  for (const char* name : {"train_mine.bin", "valid_.bin"}) {
+    const std::string file = folder_ / ("out/" + std::string(name));
+    std::filesystem::create_directory(folder_ / "out");
+    write_file(file, "mine");
+    PrepareOptions force = options("out");
+    force.existing = Existing::replace;
+    expect_failure(force, Exit::data, {name, "move it away"});
+    EXPECT_EQ(read_file(file), "mine");
+    std::filesystem::remove(file);
+  }
+  std::filesystem::create_directory(folder_ / "out/train_000000.bin");
+  PrepareOptions force = options("out");
+  force.existing = Existing::replace;
+  expect_failure(force, Exit::data, {"train_000000.bin", "move it away"});
 }
 
 TEST_F(Prepare, FailedReplacementKeepsWhatWasThere) {

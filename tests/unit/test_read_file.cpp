@@ -49,6 +49,17 @@ TEST(ReadFile, JsonThatIsNoneSaysWhereAndWhy) {
   }
 }
 
+TEST(ReadFile, LongTextsAreNotRepeatedInMessages) {
+  const std::string text = fmt::format(R"(["{}\ud800"])", std::string(100'000, 'x'));
+  try {
+    parse_json(text, "f.json", Exit::data);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_LT(std::string(error.what()).size(), 300u);
+    EXPECT_NE(std::string(error.what()).find("surrogate"), std::string::npos);
+  }
+}
+
 // Each member is looked for among all before it: 100,000 would take a minute.
 TEST(ReadFile, JsonWithManyMembersIsRefusedUnlessItIsLarge) {
   std::string text = "{\"x\": 0";
@@ -58,7 +69,7 @@ TEST(ReadFile, JsonWithManyMembersIsRefusedUnlessItIsLarge) {
                      [&] { parse_json(text, "f.json", Exit::data); });
   EXPECT_EQ(parse_large_json(text, "f.json", Exit::data).at("k19999"), 19'999);
   test::expect_error(Exit::data, {"f.json", "more than 4000000 values"}, [&] {
-    parse_large_json("[" + std::string(5'000'000, ',') + "]", "f.json", Exit::data);
+    parse_large_json(fmt::format("[{}]", std::string(5'000'000, ',')), "f.json", Exit::data);
   });
 }
 

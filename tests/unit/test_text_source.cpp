@@ -8,6 +8,7 @@
 
 #include "data/sha256.hpp"
 #include "data/text_source.hpp"
+#include "data/token_file.hpp"
 #include "data/utf8.hpp"
 #include "tests/support/errors.hpp"
 #include "tests/support/files.hpp"
@@ -37,6 +38,12 @@ std::string zstandard(const std::string& text) {
   std::string out(ZSTD_compressBound(text.size()), '\0');
   out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
   return out;
+}
+
+/// A token file of llm.c, but for its length.
+std::string llmc(const std::string& contents) {
+  const std::int32_t magic = token_file_magic;
+  return std::string(reinterpret_cast<const char*>(&magic), sizeof magic) + contents;
 }
 
 /// The documents of files, put together over chunks.
@@ -83,6 +90,10 @@ TEST(TextSource, SeparatorLinesEndDocuments) {
       {"one\n<|endoftext|>", {"one\n"}},
       {"<|endoftext|>\n<|endoftext|>\nthree", {"", "", "three"}},
       {"one\r\n<|endoftext|>\r\ntwo\r\n", {"one\r\n", "two\r\n"}},
+      {"\xef\xbb\xbf<|endoftext|>\none", {"", "one"}},
+      {"\xef\xbb\xbfone\n\xef\xbb\xbf<|endoftext|>\n\xef\xbb\xbftwo", {"one\n", "\xef\xbb\xbftwo"}},
+      {"one\n\xef\xbb\xbf<|endoftext|> \n", {"one\n\xef\xbb\xbf<|endoftext|> \n"}},
+      {"\xef\xbb\xbf", {}},
       {"in a <|endoftext|> line\n", {"in a <|endoftext|> line\n"}},
       {" <|endoftext|>\n<|endoftext|> \n", {" <|endoftext|>\n<|endoftext|> \n"}},
   };
@@ -118,6 +129,116 @@ TEST(TextSource, PackedFilesAreToldByTheirFirstBytes) {
             Documents{text});
   EXPECT_EQ(documents({write_file(folder / "a.txt", zstandard(half) + zstandard(rest))}),
             Documents{text});
+}
+
+/// A frame that unpackers skip, as pzstd writes one before each frame of data.
+std::string skippable_frame(const std::string& contents) {
+  std::string frame = {'\x5a', '\x2a', '\x4d', '\x18', static_cast<char>(contents.size()), 0, 0, 0};
+  return frame + contents;
+}
+
+TEST(TextSource, PackedFilesAsOtherProgramsWriteThem) {
+  const TemporaryFolder folder;
+  const std::string text = long_text(3'000'000), zeros(3'000'000, '\0');
+  const std::string half = text.substr(0, text.size() / 2), rest = text.substr(text.size() / 2);
+  const auto read = [&](const std::string& packed) {
+    return documents({write_file(folder / "a.txt", packed)});
+  };
+  EXPECT_EQ(
+      read(skippable_frame("pzstd") + zstandard(half) + skippable_frame("") + zstandard(rest)),
+      Documents{text});
+  EXPECT_EQ(read(gzipped(text) + std::string(7, '\0')), Documents{text});
+  EXPECT_EQ(read(gzipped(text) + zeros), Documents{text});  // over the end of a block
+  EXPECT_EQ(read(gzipped(half) + std::string(512, '\0') + gzipped(rest)), Documents{text});
+  EXPECT_EQ(read(gzipped("\xef\xbb\xbf" + text)), Documents{text});
+  EXPECT_EQ(read(gzipped("")), Documents{});
+  expect_error(Exit::data, {"a.txt", "no gzip data", "gzip -dc"},
+               [&] { read(gzipped(text) + "trailing"); });
+}
+
+std::string utf16(const std::string& text, bool big) {
+  std::string out;
+  for (const char c : text) out += big ? std::string{'\0', c} : std::string{c, '\0'};
+  return out;
+}
+
+TEST(TextSource, OtherFilesAreNamed) {
+  const TemporaryFolder folder;
+  const std::string text = long_text(100'000), tar_head = std::string(257, '\0') + "ustar";
+  const std::string zeros(3, '\0');
+  std::string utf32;
+  for (const char c : text) utf32 += c + zeros;
+  using namespace std::string_literals;
+  struct Case {
+    std::string contents;
+    std::vector<std::string> words;
+  };
+  const Case cases[] = {
+      {"\xfd"
+       "7zXZ\0\0"s +
+           text,
+       {"xz data", "xz -dc"}},
+      {"BZh91AY&SY" + text, {"bzip2", "bzip2 -dc"}},
+      {"PK\x03\x04" + text, {"zip archive"}},
+      {"7z\xbc\xaf\x27\x1c" + text, {"7z archive"}},
+      {tar_head + text, {"tar archive", "tar -xf"}},
+      {gzipped(tar_head + text), {"unpacked it is a tar archive"}},
+      {gzipped(gzipped(text)), {"unpacked it is gzip data"}},
+      {"PAR1\x15\x04" + text, {"Parquet", "JSON lines"}},
+      {"%PDF-1.7\n" + text, {"PDF", "pdftotext"}},
+      {"\x89HDF\r\n\x1a\n" + text, {"HDF5"}},
+      {"\x93NUMPY" + text, {"NumPy"}},
+      {llmc(text), {"token file of llm.c", "data.train"}},
+      {"\xff\xfe" + utf16(text, false), {"UTF-16", "iconv -f UTF-16LE -t UTF-8"}},
+      {"\xfe\xff" + utf16(text, true), {"UTF-16", "iconv -f UTF-16BE -t UTF-8"}},
+      {utf16(text, false), {"UTF-16", "UTF-16LE"}},
+      {utf16(text, true), {"UTF-16", "UTF-16BE"}},
+      {utf16("hi\n", false), {"UTF-16LE"}},
+      {gzipped(utf16(text, false)), {"unpacked it is UTF-16", "UTF-16LE"}},
+      {"\xff\xfe\0\0"s + utf32, {"UTF-32LE"}},
+      {utf32, {"UTF-32LE"}},
+      {zstandard(std::string(1000, '\0')), {"zeros or other control characters", "no text"}},
+      {text + std::string(20'000, '\0'), {"zeros or other control characters", "iconv"}},
+      {text + "\xff" + zeros, {"byte 100", "not valid UTF-8", "zero bytes", "UTF-16"}},
+  };
+  for (const Case& bad : cases) {
+    SCOPED_TRACE(bad.words.front());
+    std::vector<std::string> words = bad.words;
+    words.emplace_back("some.txt");
+    write_file(folder / "some.txt", bad.contents);
+    expect_error(Exit::data, words, [&] { documents({folder / "some.txt"}); });
+  }
+}
+
+TEST(TextSource, AFewZeroBytesAreText) {
+  const TemporaryFolder folder;
+  std::string text = long_text(100'000);
+  for (std::size_t at = 50; at < text.size(); at += 1000) text[at] = '\0';
+  EXPECT_EQ(documents({write_file(folder / "a.txt", text)}), Documents{text});
+  ChunkReader reader({folder / "a.txt"});
+  EXPECT_EQ(documents_in(*reader.next()).zeros, 100);
+}
+
+TEST(TextSource, ChunksEndWhereTheTokenizerJoinsNothing) {
+  const TemporaryFolder folder;
+  JoinedBytes joined;
+  joined.add("\n\n");
+  joined.add("\nw");
+  joined.add("d 1");
+  std::string text = long_text(6'000'000);
+  for (std::size_t at = 100; at < text.size(); at += 1'500'000)
+    text.insert(at, "\n\n\n<|endoftext|>\n");
+  const auto file = write_file(folder / "a.txt", text);
+  ChunkReader reader({file}, &joined);
+  std::string all;
+  while (const auto chunk = reader.next()) {
+    if (!all.empty() && !chunk->bytes.empty() && !all.ends_with("<|endoftext|>\n")) {
+      EXPECT_FALSE(joined.are_joined(all.back(), chunk->bytes.front())) << all.size();
+    }
+    EXPECT_LT(chunk->bytes.size(), 6'000'000u);
+    all += chunk->bytes;
+  }
+  EXPECT_EQ(all, text);
 }
 
 TEST(TextSource, LongLinesAreCutBetweenWords) {
@@ -177,7 +298,16 @@ TEST(TextSource, WrongFilesSayWhatToDo) {
       {"cut.gz", gz.substr(0, gz.size() / 2), {"cut off"}},
       {"cut.zst", zst.substr(0, zst.size() / 2), {"cut off"}},
       {"damaged.gz", damaged, {"damaged gzip"}},
-      {"notjson.jsonl", "{\"text\": \"a\"}\nhello\n", {"line 2", "not valid JSON", "text"}},
+      {"notjson.jsonl",
+       "{\"text\": \"a\"}\nhello\n",
+       {"line 2", "not valid JSON: column 1", "text"}},
+      {"half.jsonl",
+       "{\"text\": \"a\"}\n{\"text\": \"\\ud800\"}\n",
+       {"line 2", "column 17", "surrogate"}},
+      {"nan.jsonl", "{\"text\": \"a\", \"n\": NaN}\n", {"line 1", "column 20", "NaN"}},
+      {"deep.jsonl",
+       "{\"text\": \"a\"}\n" + std::string(100'000, '[') + "\n",
+       {"line 2", "column 65", "deep"}},
       {"notext.jsonl", "{\"txet\": \"a\"}\n", {"line 1", "no field \"text\""}},
       {"number.jsonl", "{\"text\": 7}\n", {"line 1", "is a number"}},
       {"array.json", "[1]\n", {"line 1", "JSON array"}},

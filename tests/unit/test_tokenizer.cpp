@@ -205,11 +205,73 @@ TEST(Tokenizer, NormalisingModelsAreMadeLossless) {
   }
 }
 
-TEST(Tokenizer, PiecesAcrossWordsAreNotCached) {
-  const Tokenizer tokenizer =
-      Tokenizer::from_bytes(foreign_model({{"split_by_whitespace", "false"}}), "model");
-  expect_round_trips(tokenizer);
-  expect_ids_of_library(tokenizer.model_bytes(), test::made_up_text(2, 500));
+/// Text in which pieces with newlines and spaces have something to match.
+std::string code_like_text() {
+  std::mt19937 random(5);
+  const char* parts[] = {"\n\n",    "\n",           "\n    ", "):\n",    "return x",
+                         " of the", "end\n\nbegin", "  ",     "foo bar", "; "};
+  std::string text;
+  for (int i = 0; i < 3000; ++i) {
+    text += parts[random() % std::size(parts)];
+    for (unsigned n = random() % 5; n > 0; --n) text += static_cast<char>('a' + random() % 26);
+  }
+  return text;
+}
+
+TEST(Tokenizer, PiecesAcrossWordsAndLinesAreThoseOfTheLibrary) {
+  const Options cases[] = {
+      {{"split_by_whitespace", "false"}},
+      {{"user_defined_symbols", "\n\n"}},
+      {{"user_defined_symbols", "\n\n,):\n,\n    "}},
+      {{"user_defined_symbols", "of the,foo bar"}},
+      {{"user_defined_symbols", "\nb,e\n"}},
+      {{"user_defined_symbols", "d\n\nbegin"}, {"model_type", "unigram"}},
+      {{"treat_whitespace_as_suffix", "true"}},
+  };
+  const std::string text = code_like_text() + test::made_up_text(2, 500);
+  for (const Options& options : cases) {
+    const Tokenizer tokenizer = Tokenizer::from_bytes(foreign_model(options), "model");
+    SCOPED_TRACE(options.begin()->second);
+    expect_ids_of_library(tokenizer.model_bytes(), text);
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+    EXPECT_TRUE(tokenizer.joined().joins_words());
+  }
+  EXPECT_FALSE(Tokenizer::from_bytes(model_bytes(), "model").joined().joins_words());
+}
+
+TEST(Tokenizer, ChunksOfALargeTextGiveTheTokensOfTheWhole) {
+  const test::TemporaryFolder folder;
+  std::string text;
+  while (text.size() < 1'300'000) text += code_like_text();
+  test::write_file(folder / "a.txt", text);
+  for (const char* symbols : {"\n\n", "\n\n,\n    ,):\n,end\n\nb,of the", " of, x\n"}) {
+    const Tokenizer tokenizer =
+        Tokenizer::from_bytes(foreign_model({{"user_defined_symbols", symbols}}), "model");
+    sentencepiece::SentencePieceProcessor library;
+    ASSERT_TRUE(library.LoadFromSerializedProto(tokenizer.model_bytes()).ok());
+    ChunkReader reader({folder / "a.txt"}, &tokenizer.joined());
+    Encoder encoder(tokenizer);
+    std::vector<std::uint16_t> tokens;
+    std::int64_t chunks = 0;
+    for (; const auto chunk = reader.next(); ++chunks)
+      encoder.encode(documents_in(*chunk).text, tokens);
+    EXPECT_GT(chunks, 1);
+    const std::vector<int> expected = library.EncodeAsIds(text);
+    ASSERT_TRUE(std::equal(tokens.begin(), tokens.end(), expected.begin(), expected.end()));
+  }
+}
+
+TEST(Tokenizer, KnowsTheBytesOfEachToken) {
+  const Tokenizer tokenizer = Tokenizer::from_bytes(model_bytes(), "model");
+  const std::vector<std::int64_t> bytes = tokenizer.bytes_of_tokens();
+  ASSERT_EQ(bytes.size(), 600u);
+  EXPECT_EQ(bytes[static_cast<std::size_t>(tokenizer.end_of_text())], 0);
+  for (const std::string& text : {code_like_text(), std::string("\xe2\x96\x81 \xc2\xbd\0", 7)}) {
+    std::int64_t sum = 0;
+    for (const std::int32_t token : tokenizer.encode(text))
+      sum += bytes[static_cast<std::size_t>(token)];
+    EXPECT_EQ(sum, static_cast<std::int64_t>(text.size()));
+  }
 }
 
 TEST(Tokenizer, UnigramModelsWork) {
