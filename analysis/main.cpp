@@ -2,6 +2,7 @@
 // of results.
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -12,6 +13,7 @@
 
 int main(int argc, char** argv) {
   using namespace dfascale::fit;
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes: writing fails, and is told
   try {
     const Options options = parse_options(argc, argv);
     const Results results = analyse(options);

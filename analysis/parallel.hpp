@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -29,8 +30,11 @@ void parallel_for(std::int64_t count, int threads, const Body& body) {
   };
   const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   std::vector<std::jthread> helpers;
-  for (std::int64_t i = 1; i < std::min(threads > 0 ? threads : cores, count); ++i)
-    helpers.emplace_back(work);
+  try {
+    for (std::int64_t i = 1; i < std::min(threads > 0 ? threads : cores, count); ++i)
+      helpers.emplace_back(work);
+  } catch (const std::system_error&) {  // those that could be started do the work
+  }
   work();
   helpers.clear();
   if (failure) std::rethrow_exception(failure);

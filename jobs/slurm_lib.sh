@@ -96,7 +96,7 @@ finish() {
   fi
   if ((status >= 2 && status <= 6)); then
     tell "failed with exit code $status: running again would repeat it"
-  elif ((after <= before)); then
+  elif ((status != stopped && after <= before)); then
     tell "ended with exit code $status, without a newer checkpoint than that of step $before: not tried again"
   else
     tell "ended with exit code $status; the newest checkpoint is of step $after"

@@ -1,5 +1,4 @@
 // The device of a host build: host memory, in huge pages where the system gives them.
-#include <omp.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "kernels/device.hpp"
+#include "kernels/host_threads.hpp"
 #include "kernels/launch/runtime.hpp"
 
 namespace dfascale {
@@ -17,19 +17,7 @@ struct DeviceScope::State {
   launch::Runtime runtime;
 };
 
-namespace {
-
-/// One thread per rank, unless the user asks for more by OMP_NUM_THREADS.
-int threads_per_rank() {
-  const char* asked = std::getenv("OMP_NUM_THREADS");
-  const int threads = asked != nullptr ? std::max(1, std::atoi(asked)) : 1;
-  omp_set_num_threads(threads);
-  return threads;
-}
-
-}  // namespace
-
-DeviceScope::DeviceScope(int) : state_(new State{launch::Runtime(threads_per_rank(), 0)}) {}
+DeviceScope::DeviceScope(int) : state_(new State{launch::Runtime(start_threads(), 0)}) {}
 DeviceScope::~DeviceScope() = default;
 
 Device DeviceScope::device() const { return {}; }

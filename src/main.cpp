@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/stop_signals.hpp"
 #include "comm/session.hpp"
 #include "tools/tools.hpp"
 
@@ -33,9 +34,19 @@ int leave(const CLI::App& app, const CLI::ParseError& reason) {
   return static_cast<int>(is_mistake ? Exit::usage : Exit::done);
 }
 
+/// Runs and studies hear stop signals from here on, so that one which comes while they start
+/// counts.
+void prepare_signals(const std::string& command) {
+  survive_file_limits();
+  if (command == "train" || command == "study") hear_stop_signals();
+  for (const char* writer : {"train", "study", "prepare", "checkpoint", "bench"})
+    if (command == writer) survive_closed_pipes();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  prepare_signals(argc > 1 ? argv[1] : "");
   CLI::App app(about, "dfascale");
   app.footer(examples);
   app.set_version_flag("--version", describe_build);

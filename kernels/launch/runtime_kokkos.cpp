@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/launch/kokkos_variables.hpp"
 #include "kernels/launch/runtime.hpp"
 
 namespace dfascale::launch {
@@ -29,8 +30,10 @@ struct Runtime::State {
   Kokkos::ScopeGuard guard;
 };
 
-Runtime::Runtime(int threads, int card)
-    : state_(new State{Kokkos::ScopeGuard(settings(threads, card))}) {}
+Runtime::Runtime(int threads, int card) {
+  remove_kokkos_variables();
+  state_.reset(new State{Kokkos::ScopeGuard(settings(threads, card))});
+}
 Runtime::~Runtime() = default;
 
 std::string runtime_name() {

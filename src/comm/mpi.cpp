@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t broadcast_bytes = std::int64_t{16} << 20;
 
 // A waiting rank polls for a moment and then naps: the core may be another rank's.
-constexpr double seconds_of_polling = 50e-6, seconds_to_a_warning = 60;
+constexpr double seconds_of_polling = 50e-6, seconds_to_a_warning = 60, longest_nap = 1;
 constexpr std::chrono::microseconds nap{20};
 constexpr unsigned long timer_slack_nanoseconds = 1000;  // Linux' own would double the nap
 
@@ -51,15 +51,16 @@ Comm::Group::~Group() {
 CommScope::CommScope() : exceptions_(std::uncaught_exceptions()) {
   int provided = 0;
   // For checkpoints in the background; a library that provides less has them in the foreground.
-  MPI_CHECKED(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
+  MPI_WATCHED(MPI_Init_thread, nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
   MPI_CHECKED(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
-  MPI_CHECKED(MPI_Comm_dup(MPI_COMM_WORLD, &failures));
+  MPI_WATCHED(MPI_Comm_dup, MPI_COMM_WORLD, &failures);
   prctl(PR_SET_TIMERSLACK, timer_slack_nanoseconds);
 }
 
 CommScope::~CommScope() {
   const bool is_failing = std::uncaught_exceptions() > exceptions_;
   if (is_failing && ranks_are_joined()) return;
+  const Watched watched(own_rank(), "MPI_Finalize");
   MPI_Comm_free(&failures);
   MPI_Finalize();
 }
@@ -70,17 +71,17 @@ Comm::Comm(std::shared_ptr<const Group> group) : group_(std::move(group)) {
   MPI_CHECKED(MPI_Comm_rank(group_->comm, &rank_));
   MPI_CHECKED(MPI_Comm_size(group_->comm, &size_));
   MPI_Comm node = MPI_COMM_NULL;
-  MPI_CHECKED(MPI_Comm_split_type(group_->comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
+  MPI_WATCHED(MPI_Comm_split_type, group_->comm, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node);
   MPI_CHECKED(MPI_Comm_rank(node, &local_rank_));
   int on_node = 0;
   MPI_CHECKED(MPI_Comm_size(node, &on_node));
   is_on_one_node_ = on_node == size_;
-  MPI_CHECKED(MPI_Comm_free(&node));
+  MPI_WATCHED(MPI_Comm_free, &node);
 }
 
 Comm Comm::split(int colour, int key) const {
   MPI_Comm part = MPI_COMM_NULL;
-  MPI_CHECKED(MPI_Comm_split(group_->comm, colour, key, &part));
+  MPI_WATCHED(MPI_Comm_split, group_->comm, colour, key, &part);
   Comm made(std::make_shared<const Group>(part));
   made.is_on_one_node_ = min(std::int64_t{made.is_on_one_node_}) != 0;
   return made;
@@ -114,11 +115,12 @@ Request Comm::start_broadcast(void* bytes, std::int64_t count, int root) const {
 void Comm::wait_until(const std::function<bool()>& is_so,
                       const std::function<std::string()>& what) {
   if (is_so()) return;
-  const double start = seconds_now();
-  double next_warning = seconds_to_a_warning;
+  double last = seconds_now(), waited = 0, next_warning = seconds_to_a_warning;
   while (!is_so()) {
     progress_messages();
-    const double waited = seconds_now() - start;
+    const double now = seconds_now();
+    waited += std::min(now - last, longest_nap);  // the process may have been stopped for a while
+    last = now;
     if (waited < seconds_of_polling) continue;
     std::this_thread::sleep_for(nap);
     if (waited < next_warning) continue;
@@ -206,17 +208,19 @@ void Comm::broadcast(std::string& text) const {
 std::vector<std::string> Comm::gather(const std::string& text) const {
   const int length = count_of(static_cast<std::int64_t>(text.size()));
   std::vector<int> lengths(static_cast<std::size_t>(size_));
-  MPI_CHECKED(MPI_Gather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, group_->comm));
+  MPI_Request request;
+  MPI_CHECKED(
+      MPI_Igather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, 0, group_->comm, &request));
+  finish(following(request));
   if (rank_ > 0) {
-    MPI_CHECKED(MPI_Send(text.data(), length, MPI_CHAR, 0, gather_tag, group_->comm));
+    finish(start_send(text.data(), length, 0, gather_tag));
     return {};
   }
   // One by one: together they may be longer than MPI counts.
   std::vector<std::string> texts{text};
   for (int r = 1; r < size_; ++r) {
     texts.emplace_back(static_cast<std::size_t>(lengths[static_cast<std::size_t>(r)]), '\0');
-    MPI_CHECKED(MPI_Recv(texts.back().data(), lengths[static_cast<std::size_t>(r)], MPI_CHAR, r,
-                         gather_tag, group_->comm, MPI_STATUS_IGNORE));
+    finish(start_receive(texts.back().data(), lengths[static_cast<std::size_t>(r)], r, gather_tag));
   }
   return texts;
 }

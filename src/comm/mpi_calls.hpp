@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "base/watchdog.hpp"
 #include "comm/comm.hpp"
 
 namespace dfascale {
@@ -17,6 +18,15 @@ inline void expect_mpi(int code, const char* call, const char* file, int line) {
   fail(Exit::device, "{} ({}:{}): {}", call, file, line, reason);
 }
 #define MPI_CHECKED(call) expect_mpi((call), #call, __FILE__, __LINE__)
+
+/// For calls that wait for other ranks where no request can be polled.
+template <class Call>
+int watched_mpi(const char* name, const Call& call) {
+  const Watched watched(own_rank(), name);
+  return call();
+}
+#define MPI_WATCHED(function, ...) \
+  MPI_CHECKED(watched_mpi(#function, [&] { return function(__VA_ARGS__); }))
 
 /// MPI counts in int.
 inline int count_of(std::int64_t count) {

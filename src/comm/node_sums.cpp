@@ -1,9 +1,16 @@
 #include "comm/node_sums.hpp"
 
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstdlib>
 #include <exception>
 #include <new>
+#include <utility>
 
 #include "base/log.hpp"
 #include "comm/mpi_calls.hpp"
@@ -39,23 +46,85 @@ struct NodeSums::Marks {
   }
 };
 
+namespace {
+
+constexpr std::int64_t megabyte = 1 << 20;
+
+/// Ranks on this node, in all groups, as far as the launcher says.
+int ranks_of_node(int at_least) {
+  for (const char* name :
+       {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"})
+    if (const char* text = std::getenv(name)) return std::max(at_least, std::atoi(text));
+  return at_least;
+}
+
+/// Where the memory of windows comes from: Open MPI makes files there, others POSIX shared memory.
+std::string shared_memory_folder() {
+  const char* chosen = std::getenv("OMPI_MCA_osc_sm_backing_directory");
+  return chosen != nullptr ? chosen : "/dev/shm";
+}
+
+/// Whether a window can be had for every rank of the node, and something for the library's own
+/// messages beside it.  Open MPI 4.1 would fail on one rank while the others wait for it.
+bool has_room(std::int64_t bytes_of_a_rank, int ranks) {
+  struct statvfs disk {};
+  if (::statvfs(shared_memory_folder().c_str(), &disk) != 0) return true;  // it is elsewhere
+  const auto free =
+      static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
+  return free >= ranks_of_node(ranks) * (bytes_of_a_rank + megabyte);
+}
+
+/// Whether this is so on all ranks.
+bool all_say(bool yes, MPI_Comm ranks) {
+  int all = yes ? 1 : 0;
+  MPI_WATCHED(MPI_Allreduce, MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, ranks);
+  return all != 0;
+}
+
+/// Each rank's part in pages of its own: near to the rank.
+int allocate_shared(MPI_Aint bytes, MPI_Comm ranks, void** memory, MPI_Win* window) {
+  MPI_Info info = MPI_INFO_NULL;
+  MPI_CHECKED(MPI_Info_create(&info));
+  MPI_CHECKED(MPI_Info_set(info, "alloc_shared_noncontig", "true"));
+  const int code = watched_mpi("MPI_Win_allocate_shared", [&] {
+    return MPI_Win_allocate_shared(bytes, 1, info, ranks, memory, window);
+  });
+  MPI_CHECKED(MPI_Info_free(&info));
+  return code;
+}
+
+/// Takes the pages now: where they are lacking after all, touching them later would kill the rank.
+/// Kernels before 5.14 cannot, and are trusted.
+bool take_pages(void* memory, MPI_Aint bytes) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto start = reinterpret_cast<std::uintptr_t>(memory) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(memory) + static_cast<std::uintptr_t>(bytes);
+  return ::madvise(reinterpret_cast<void*>(start), end - start, MADV_POPULATE_WRITE) == 0 ||
+         errno == EINVAL;
+}
+
+}  // namespace
+
 std::shared_ptr<NodeSums> NodeSums::make(MPI_Comm ranks) {
   static_assert(std::atomic<std::int64_t>::is_always_lock_free);
   const auto bytes =
       static_cast<MPI_Aint>(alignof(Marks) + sizeof(Marks)) + chunks_at_once * chunk_floats * 4;
-  // Each rank's part in pages of its own: near to the rank.
-  MPI_Info info = MPI_INFO_NULL;
-  MPI_CHECKED(MPI_Info_create(&info));
-  MPI_CHECKED(MPI_Info_set(info, "alloc_shared_noncontig", "true"));
+  int size = 1;
+  MPI_CHECKED(MPI_Comm_size(ranks, &size));
   void* memory = nullptr;
   MPI_Win window = MPI_WIN_NULL;
-  const int code = MPI_Win_allocate_shared(bytes, 1, info, ranks, &memory, &window);
-  MPI_CHECKED(MPI_Info_free(&info));
-  int failed = code == MPI_SUCCESS ? 0 : 1;
-  MPI_CHECKED(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, ranks));
-  if (failed == 0) return std::shared_ptr<NodeSums>(new NodeSums(ranks, window));
-  if (code == MPI_SUCCESS) MPI_Win_free(&window);
-  log::warn("no shared memory for sums over ranks: MPI sums them, which is slower");
+  if (all_say(has_room(bytes, size), ranks)) {
+    const bool is_there = allocate_shared(bytes, ranks, &memory, &window) == MPI_SUCCESS;
+    if (all_say(is_there && take_pages(memory, bytes), ranks))
+      return std::shared_ptr<NodeSums>(new NodeSums(ranks, window));
+    if (is_there) MPI_Win_free(&window);
+  }
+  static bool is_said = false;
+  if (!std::exchange(is_said, true))
+    log::warn(
+        "no room for shared memory in {} ({} MB for each rank of the node): MPI sums over ranks, "
+        "which is slower",
+        shared_memory_folder(), (bytes + megabyte) / 1'000'000);
   return nullptr;
 }
 
@@ -73,12 +142,14 @@ NodeSums::NodeSums(MPI_Comm ranks, MPI_Win window)
     buffers_.push_back(reinterpret_cast<float*>(start + sizeof(Marks)));
   }
   new (marks_[static_cast<std::size_t>(rank_)]) Marks;
-  MPI_CHECKED(MPI_Barrier(ranks));
+  MPI_WATCHED(MPI_Barrier, ranks);
 }
 
 /// While an exception passes, the other ranks may never come to free it with this one.
 NodeSums::~NodeSums() {
-  if (std::uncaught_exceptions() == exceptions_) MPI_Win_free(&window_);
+  if (std::uncaught_exceptions() != exceptions_) return;
+  const Watched watched(own_rank(), "MPI_Win_free");
+  MPI_Win_free(&window_);
 }
 
 Request NodeSums::start(const std::shared_ptr<NodeSums>& sums, Vec values,

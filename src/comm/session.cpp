@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "kernels/gemm_check.hpp"
 
 namespace dfascale {
 namespace {
@@ -38,7 +39,9 @@ std::string own_name() { return fmt::format("rank {}: ", own_rank()); }
 
 Session::Session(Uses uses) {
   log::speak_on_this_rank(comm_.rank() == 0);
-  if (uses == Uses::device) device_ = device_scope_.emplace(comm_.local_rank()).device();
+  if (uses == Uses::ranks) return;
+  device_ = device_scope_.emplace(comm_.local_rank()).device();
+  check_products(device_);
 }
 
 int run_guarded(const std::function<int()>& body) {

@@ -18,7 +18,7 @@ enum class Uses : std::uint8_t { ranks, device };
 /// talks to other ranks.  Works with or without an MPI launcher.
 class Session {
  public:
-  /// Throws Error(Exit::device) where the device is missing.
+  /// Throws Error(Exit::device) where the device is missing or its products are wrong.
   explicit Session(Uses uses = Uses::device);
   const Comm& comm() const { return comm_; }
   /// Of a session that uses devices.

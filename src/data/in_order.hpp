@@ -9,8 +9,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "base/error.hpp"
 
 namespace dfascale {
 
@@ -25,7 +28,7 @@ class InOrder {
     InOrder state(threads);
     std::vector<std::jthread> pool;  // joined before `state` goes
     const Stop stop{state};
-    for (int t = 0; t < threads; ++t) pool.emplace_back([&, t] { state.serve(t, next, work); });
+    for (int t = 0; t < threads; ++t) start(pool, threads, [&, t] { state.serve(t, next, work); });
     while (std::optional<Result> result = state.take_next()) take(*result);
   }
 
@@ -34,6 +37,18 @@ class InOrder {
     std::optional<Result> result;  ///< none: the items have come to an end
     std::exception_ptr problem;
   };
+
+  template <class Body>
+  static void start(std::vector<std::jthread>& pool, int threads, const Body& body) {
+    try {
+      pool.emplace_back(body);
+    } catch (const std::system_error& error) {
+      fail(Exit::device,
+           "only {} of {} threads can be started ({}): give fewer --threads, or raise the limit of "
+           "memory (ulimit -v) or of processes (ulimit -u, pids.max of the job's cgroup)",
+           pool.size(), threads, error.code().message());
+    }
+  }
 
   explicit InOrder(int threads) : window_(2 * threads + 2) {}
 

@@ -97,16 +97,26 @@ Staging::Staging(const std::string& out, Existing existing)
     fail(Exit::data, "cannot write to the folder {}: {}; choose another --out", out_,
          problem.message());
   }
+  clean_up_.emplace([this] { remove(); });
 }
 
 Staging::~Staging() {
-  std::error_code ignored;
-  fs::remove_all(staging_, ignored);
-  if (made_out_) fs::remove(out_, ignored);  // only if empty
+  remove();
   ::close(lock_);
 }
 
+/// Other threads may be writing there when the program is asked to stop.
+void Staging::remove() {
+  constexpr int most_tries = 100;
+  const std::lock_guard lock(publishing_);
+  std::error_code problem;
+  for (int i = 0; i < most_tries && fs::exists(staging_, problem); ++i)
+    fs::remove_all(staging_, problem);
+  if (made_out_) fs::remove(out_, problem);  // only if empty
+}
+
 void Staging::publish() {
+  const std::lock_guard lock(publishing_);
   try {
     // corpus.json says that a folder is complete: first to go, last to come.
     fs::remove(fs::path(out_) / "corpus.json");

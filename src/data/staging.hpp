@@ -1,10 +1,14 @@
 // A hidden folder inside the output folder, where files are written until all are complete; moving
-// them out is then a matter of renames.  What is left of a failed run goes away.
+// them out is then a matter of renames.  What is left of a failed or stopped
+// run goes away.
 #pragma once
 
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/stop_signals.hpp"
 #include "data/prepare.hpp"
 
 namespace dfascale {
@@ -27,9 +31,13 @@ class Staging {
   void publish();
 
  private:
+  void remove();
+
   std::string out_, staging_;
   bool made_out_ = false;
   int lock_ = -1;
+  std::mutex publishing_;  ///< a stop waits until all files are in place
+  std::optional<CleanUpOnStop> clean_up_;
 };
 
 }  // namespace dfascale

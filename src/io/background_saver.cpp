@@ -9,6 +9,9 @@
 #include <cstring>
 #include <functional>
 #include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -104,10 +107,14 @@ void copy_pieces(const std::vector<Piece>& pieces, int threads) {
     for (std::size_t i = first; i < pieces.size(); i += threads)
       std::memcpy(pieces[i].to, pieces[i].from, pieces[i].bytes);
   };
-  std::vector<std::thread> helpers;
-  for (int t = 1; t < threads; ++t) helpers.emplace_back(copy_every_nth, t);
+  std::vector<std::jthread> helpers;
+  int started = 1;
+  try {
+    for (; started < threads; ++started) helpers.emplace_back(copy_every_nth, started);
+  } catch (const std::system_error&) {  // this thread does the work of those that are missing
+  }
+  for (int t = started; t < threads; ++t) copy_every_nth(t);
   copy_every_nth(0);
-  for (std::thread& helper : helpers) helper.join();
 }
 
 }  // namespace
@@ -174,10 +181,15 @@ void BackgroundSaver::save(const CheckpointMeta& meta, const std::vector<ArraySl
   std::vector<ArraySlice> copied = copy_.take(arrays, copying_threads_);
   const double stall = seconds_now() - begun;
   is_writing_ = true;
-  thread_ = std::thread([this, meta, copied = std::move(copied), begun, stall] {
-    write(meta, copied, begun, stall);
+  try {
+    thread_ = std::thread([this, meta, copied, begun, stall] {
+      write(meta, copied, begun, stall);
+      is_writing_ = false;
+    });
+  } catch (const std::system_error&) {
     is_writing_ = false;
-  });
+    save_now(meta, copied);
+  }
 }
 
 void BackgroundSaver::save_now(const CheckpointMeta& meta, const std::vector<ArraySlice>& arrays) {

@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/stop_signals.hpp"
 #include "deck/deck.hpp"
 #include "io/files.hpp"
 #include "study/pack.hpp"
@@ -72,8 +73,9 @@ Exit StudyRunner::run() {
   log::say("study {}: {} runs, {} done before, {} at a time; {}", study_.name,
            agenda_.jobs().size(), done, slots_.size(), study_.dir);
   while (true) {
-    if (signals_.raised() && !stopping_) {
+    if (is_asked_to_stop() && !stopping_) {
       stopping_ = true;
+      ignore_stop_signals();
       log::say("study {}: asked to stop; running runs write a checkpoint", study_.name);
       for (const Slot& slot : slots_) slot.worker.ask_to_stop();
     }
@@ -83,6 +85,7 @@ Exit StudyRunner::run() {
     collect();
     show_progress();
   }
+  ignore_stop_signals();
   return report();
 }
 
@@ -190,7 +193,9 @@ void StudyRunner::take_ending(Slot& slot, const Ending& ending) {
   if (agenda_.jobs()[slot.job].state.has_ended()) return say_result(slot.job);
   const bool by_signal =
       ending.exit_code == static_cast<int>(Exit::stopped) || ending.signal == SIGTERM;
-  if (!stopping_ || !by_signal) take_failure(slot.job, ending);
+  const bool is_asked =
+      stopping_ || is_asked_to_stop();  // signals may go to all processes of a job
+  if (!is_asked || !by_signal) take_failure(slot.job, ending);
 }
 
 void StudyRunner::say_result(std::size_t job) const {

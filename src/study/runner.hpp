@@ -9,7 +9,6 @@
 #include "study/agenda.hpp"
 #include "study/claim.hpp"
 #include "study/worker.hpp"
-#include "train/signals.hpp"
 
 namespace dfascale {
 
@@ -59,7 +58,6 @@ class StudyRunner {
   const Study& study_;
   Task task_;
   StudyLock lock_;
-  StopSignals signals_;
   Agenda agenda_;
   std::vector<Slot> slots_;
   std::map<std::size_t, std::vector<Failure>> failures_;  ///< by job; the second one is final

@@ -13,14 +13,17 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/stop_signals.hpp"
 
 namespace dfascale {
 namespace {
 
 /// In the child, between fork and exec: only what is safe there.  Returns if something fails.
-void become_train(int core, int log, int kept, pid_t parent, char* const* arguments) {
+void become_train(int core, int log, int kept, pid_t parent, const HeldStopSignals& held,
+                  char* const* arguments) {
   ::setpgid(0, 0);  // a terminal's Ctrl-C goes to the study alone, which passes it on once
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // a killed study leaves nobody behind
+  held.release_in_child();
   if (::getppid() != parent) return;
   cpu_set_t one;
   CPU_ZERO(&one);
@@ -56,9 +59,10 @@ void Worker::start(const std::string& deck, const std::string& log, int kept) {
   std::string program = "dfascale", command = "train", argument = deck;
   char* arguments[] = {program.data(), command.data(), argument.data(), nullptr};
   const pid_t parent = ::getpid();
+  const HeldStopSignals held;
   child_ = ::fork();
   if (child_ == 0) {
-    become_train(core_, file, kept, parent, arguments);
+    become_train(core_, file, kept, parent, held, arguments);
     ::_exit(static_cast<int>(Exit::device));
   }
   ::close(file);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/log.hpp"
+#include "base/stop_signals.hpp"
 #include "study/runner.hpp"
 #include "tools/tools.hpp"
 
@@ -55,6 +56,7 @@ void measure(const Study& study) {
 }
 
 int study(const StudyOptions& options) {
+  if ((options.dry_run && !options.measure) || options.status) give_back_stop_signals();
   Study study = read_study(options.file, options.overrides);
   predict(study);
   const Task task = task_of(options.task);
@@ -99,8 +101,9 @@ void add_study(CLI::App& app, Run& run) {
       "  dfascale study inputs/quickstart.toml --dry-run\n"
       "  dfascale study inputs/quickstart.toml --set study.workers=1\n"
       "  sbatch --array=1-4 --wrap 'dfascale study inputs/cpu-small.toml'\n"
-      "Stopped by SIGTERM or SIGINT, the runs write checkpoints and the exit code is 75; the same "
-      "command goes on.");
+      "Stopped by a signal (TERM, INT, HUP, USR1, USR2), the runs write checkpoints and the exit "
+      "code "
+      "is 75; the same command goes on.");
   command->callback([options, &run] { run = [options] { return study(*options); }; });
 }
 

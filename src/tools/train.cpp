@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/log.hpp"
+#include "base/stop_signals.hpp"
 #include "comm/session.hpp"
 #include "credit/flops.hpp"
 #include "deck/deck.hpp"
@@ -13,6 +14,7 @@
 #include "tools/tools.hpp"
 #include "train/corpus.hpp"
 #include "train/placement.hpp"
+#include "train/stop_vote.hpp"
 #include "train/trainer.hpp"
 
 namespace dfascale {
@@ -47,6 +49,7 @@ void describe(const Settings& s, const MemoryForecast& memory) {
 }
 
 int train(const TrainOptions& options) {
+  if (options.dry_run) give_back_stop_signals();
   const Session session;
   Settings settings = read_deck_on_all(session.comm(), options.deck, options.overrides);
   resolve_vocabulary(settings);
@@ -58,6 +61,8 @@ int train(const TrainOptions& options) {
   describe(settings, memory);
   say_placement(session.comm(), settings.parallel.dp);
   if (options.dry_run) return static_cast<int>(Exit::done);
+  if (any_rank_is_asked_to_stop(session.comm()))
+    return static_cast<int>(stop_before_the_first_step());
   return static_cast<int>(Trainer(session, settings, memory.training).train());
 }
 
@@ -81,8 +86,9 @@ void add_train(CLI::App& app, Run& run) {
       "  dfascale train inputs/tiny.toml\n"
       "  dfascale train inputs/tiny.toml --set rule.name=dfa --set optim.learning_rate=1e-3\n"
       "  mpirun -n 4 dfascale train inputs/57m.toml --set data.train=data/mine\n"
-      "A run stopped by SIGTERM, SIGINT or SIGUSR1 writes a checkpoint and exits with 75; the same "
-      "command goes on.");
+      "A run stopped by a signal (TERM, INT, HUP, USR1, USR2) writes a checkpoint and exits with "
+      "75; "
+      "the same command goes on.");
   command->callback([options, &run] { run = [options] { return train(*options); }; });
 }
 

@@ -1,6 +1,21 @@
 #include "train/stop_vote.hpp"
 
+#include "base/log.hpp"
+#include "base/stop_signals.hpp"
+
 namespace dfascale {
+
+bool any_rank_is_asked_to_stop(const Comm& world) {
+  return world.max(std::int64_t{is_asked_to_stop()}) > 0;
+}
+
+Exit stop_before_the_first_step() {
+  ignore_stop_signals();
+  log::say(
+      "asked to stop before the first step: nothing was done, so that no checkpoint is written; "
+      "the same command starts again");
+  return Exit::stopped;
+}
 
 StopVote::StopVote(const Comm& world, std::size_t steps_later)
     : world_(world.duplicate()), steps_later_(steps_later) {}

@@ -4,9 +4,15 @@
 #include <cstdint>
 #include <deque>
 
+#include "base/error.hpp"
 #include "comm/comm.hpp"
 
 namespace dfascale {
+
+/// Collective: whether a stop signal has come to any rank (base/stop_signals.hpp).
+bool any_rank_is_asked_to_stop(const Comm& world);
+/// For a run that was asked to stop while it started: says that nothing was done.
+Exit stop_before_the_first_step();
 
 class StopVote {
  public:

@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/stop_signals.hpp"
 #include "base/version.hpp"
 #include "credit/flops.hpp"
 #include "deck/deck.hpp"
@@ -76,6 +77,7 @@ Exit Trainer::train_to_the_end() {
     log::say("{}/{} is done: nothing to do", settings_.run.dir, settings_.run.name);
     return Exit::done;
   }
+  if (any_rank_is_asked_to_stop(comm_)) return stop_before_the_first_step();
   records_.begin(settings_, model_->learners().front()->table(), flops_per_token_, peak_);
   start_records();
   if (comm_.rank() == 0) keep_known_tokens(corpus_, settings_.run);
@@ -85,9 +87,11 @@ Exit Trainer::train_to_the_end() {
     else record_steps(reports_.complete(), not_taken);
     probe_if_due();
     note_checkpoints(saver_.ended());
-    stopping_ = vote_.says_stop(signals_.raised() || budget_.is_spent());
+    stopping_ = vote_.says_stop(is_asked_to_stop() || budget_.is_spent());
+    if (stopping_) ignore_stop_signals();
     if (stopping_ || due(settings_.run.checkpoint_steps, step_)) save();
   }
+  ignore_stop_signals();  // nothing is left that could be left out
   vote_.finish();
   if (begun_step_ != step_) save();
   note_checkpoints(saver_.wait());

@@ -13,7 +13,6 @@
 #include "train/corpus.hpp"
 #include "train/parallel_learner.hpp"
 #include "train/records.hpp"
-#include "train/signals.hpp"
 #include "train/state.hpp"
 #include "train/step_reports.hpp"
 #include "train/stop_vote.hpp"
@@ -29,7 +28,8 @@ class Trainer {
   Trainer(const Session& session, const Settings& settings, const Training& training);
 
   /// Trains from the newest checkpoint, or from the start, to the end of the token budget.
-  /// Exit::done, or Exit::stopped after a signal.
+  /// Exit::done, or Exit::stopped after a signal (base/stop_signals.hpp); one that was heard before
+  /// the first step leaves everything as it was.
   Exit train();
 
  private:
@@ -58,7 +58,6 @@ class Trainer {
   Settings settings_;
   Device device_;
   Gemm gemm_;
-  StopSignals signals_;
   Corpus corpus_;
   Records records_;
   CheckpointFolder checkpoints_;
