@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,11 +93,23 @@ class CheckpointFolder {
   SaveTimes times_;
 };
 
-/// A checkpoint open for reading.  Opening checks the file's digest and every array's checksum;
-/// with several ranks each checks its share and all agree (collective).
+/// Shapes of arrays by their paths, "/params/final_ln.bias".
+using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+
+/// What a checkpoint with these meta data may hold, in a file of so many bytes.  Throws
+/// Error(Exit::checkpoint), which begins with the path, if the meta data do not agree with their
+/// deck.
+using Contents = std::function<Shapes(const CheckpointMeta& meta, const std::string& path,
+                                      std::int64_t file_bytes)>;
+
+/// A checkpoint open for reading.  Opening checks the file's digest and meta data, then looks up
+/// the arrays that `contents` names, and checks the shape and the checksum of each; with several
+/// ranks each checks its share and all agree (collective).  Anything else in the file is an Error;
+/// an array that is missing is none.
 class CheckpointFile {
  public:
-  explicit CheckpointFile(const std::string& path, const WriterRanks& ranks = WriterRanks::alone());
+  CheckpointFile(const std::string& path, const Contents& contents,
+                 const WriterRanks& ranks = WriterRanks::alone());
 
   const CheckpointMeta& meta() const { return meta_; }
   /// Of all arrays: /adam/m/..., /adam/v/..., /params/..., each group in alphabetical order.

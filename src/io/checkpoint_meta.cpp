@@ -1,6 +1,11 @@
 #include "io/checkpoint_meta.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/read_file.hpp"
 
 namespace dfascale {
 
@@ -8,6 +13,9 @@ namespace {
 
 constexpr std::int64_t format_version = 1;
 constexpr const char* group = "/meta";
+constexpr std::int64_t most_text_bytes = 1 << 20;  // of the deck, and of `more`
+constexpr std::size_t longest_label = 1000;        // of the texts that are shown
+constexpr std::int64_t largest_count = 1'000'000'000'000'000'000;
 
 // Every attribute, once for writing and reading.
 template <class Meta, class Visit>
@@ -42,7 +50,34 @@ struct Reader {
   }
 };
 
-std::string whole_text(const Hdf5File& file, const std::string& at) { return file.texts(at).at(0); }
+std::string whole_text(const Hdf5File& file, const std::string& at) {
+  const std::vector<std::string> texts = file.texts(at, most_text_bytes);
+  if (texts.size() != 1)
+    fail(Exit::checkpoint, "{}: {} holds {} texts, expected one", file.path(), at, texts.size());
+  return texts[0];
+}
+
+/// Checks one member by what it is; those that must agree with others come later.
+struct MemberCheck {
+  const std::string& where;
+
+  void operator()(const char* name, std::int64_t value) const {
+    if (value < 0 || value > largest_count)
+      fail(Exit::checkpoint, "{}: {} = {}: expected 0 to {}", where, name, value, largest_count);
+  }
+  void operator()(const char*, std::uint64_t) const {}  // any 64 bits
+  void operator()(const char* name, double value) const {
+    const bool is_open = std::string_view(name) == "best_val_loss";  // infinite: not validated yet
+    if (std::isnan(value) || value < 0 || (std::isinf(value) && !is_open))
+      fail(Exit::checkpoint, "{}: {} = {}: expected a number of at least 0", where, name, value);
+  }
+  void operator()(const char* name, const std::string& value) const {
+    const auto is_odd = [](unsigned char c) { return c < ' ' || c == 127; };
+    if (value.size() > longest_label || std::any_of(value.begin(), value.end(), is_odd))
+      fail(Exit::checkpoint, "{}: {} is longer than {} bytes or holds control characters", where,
+           name, longest_label);
+  }
+};
 
 }  // namespace
 
@@ -67,10 +102,22 @@ CheckpointMeta read_meta(const Hdf5File& file) {
   each_member(meta, Reader{file});
   meta.deck = whole_text(file, "/meta/deck");
   meta.more = whole_text(file, "/meta/more");
+  check_meta(meta, file.path() + ": " + group);
   return meta;
 }
 
+void check_meta(const CheckpointMeta& meta, const std::string& where) {
+  each_member(meta, MemberCheck{where});
+  for (const auto& [name, text] : {std::pair("deck", &meta.deck), std::pair("more", &meta.more)})
+    if (static_cast<std::int64_t>(text->size()) > most_text_bytes)
+      fail(Exit::checkpoint, "{}: {} has {} bytes, at most {} are read", where, name, text->size(),
+           most_text_bytes);
+  if (!meta.more.empty()) parse_json(meta.more, where + "/more", Exit::checkpoint);
+}
+
 namespace {
+
+constexpr auto replace_bytes = nlohmann::json::error_handler_t::replace;
 
 std::string text_of(const std::string& text) { return text; }
 std::string text_of(double number) { return fmt::format("{:.17g}", number); }
@@ -106,13 +153,13 @@ CheckpointMeta meta_from(const std::map<std::string, std::string>& texts,
     const auto found = texts.find(name);
     if (found == texts.end()) fail(Exit::checkpoint, "{}: {} is missing", where, name);
     if (!take(found->second, member))
-      fail(Exit::checkpoint, "{}: {} = \"{}\" is not a number", where, name, found->second);
+      fail(Exit::checkpoint, "{}: {} = {} is not a number", where, name,
+           nlohmann::json(found->second.substr(0, 40)).dump(-1, ' ', true, replace_bytes));
   };
   each_member(meta, visit);
   visit("deck", meta.deck);
   visit("more", meta.more);
-  if (meta.step < 0 || meta.tokens < 0 || meta.next_sample < 0)
-    fail(Exit::checkpoint, "{}: step, tokens and next_sample must not be negative", where);
+  check_meta(meta, where);
   return meta;
 }
 

@@ -1,6 +1,5 @@
 #include "io/digest.hpp"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/read_file.hpp"
 #include "io/files.hpp"
 
 namespace dfascale {
@@ -20,6 +20,7 @@ namespace {
 constexpr std::int64_t piece_bytes = 64 << 20;
 constexpr std::int64_t read_bytes = 1 << 20;
 constexpr std::size_t words_per_piece = 4;  // SHA-256 is 256 bits
+constexpr std::string_view title = "dfascale digest 1: sha256 of pieces of ";
 using Sha = std::array<std::uint64_t, words_per_piece>;
 
 Sha sha256_of(int file, std::int64_t first, std::int64_t count, const std::string& path) {
@@ -54,9 +55,9 @@ std::string hex(const Sha& sha) {
 
 std::int64_t length_of(const std::string& path) {
   struct stat about {};
-  if (::stat(path.c_str(), &about) != 0)
+  const FileDescriptor file = open_regular_file(path, Exit::checkpoint);
+  if (::fstat(file.number(), &about) != 0)
     fail(Exit::checkpoint, "cannot read {}", system_reason(path));
-  if (!S_ISREG(about.st_mode)) fail(Exit::checkpoint, "{}: not a file", path);
   return about.st_size;
 }
 
@@ -64,8 +65,7 @@ std::int64_t length_of(const std::string& path) {
 std::vector<std::uint64_t> own_pieces(const std::string& path, std::int64_t bytes,
                                       std::int64_t slots, const WriterRanks& ranks) {
   std::vector<std::uint64_t> words(slots * words_per_piece);
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.number() < 0) fail(Exit::checkpoint, "cannot read {}", system_reason(path));
+  const FileDescriptor file = open_regular_file(path, Exit::checkpoint);
   for (std::int64_t slot = 0; slot < slots; ++slot) {
     const std::int64_t first = (slot * ranks.size() + ranks.rank()) * piece_bytes;
     if (first >= bytes) break;
@@ -75,16 +75,24 @@ std::vector<std::uint64_t> own_pieces(const std::string& path, std::int64_t byte
   return words;
 }
 
+// "1234 bytes", the second line of a digest; empty if the text is none.
+std::string length_in(const std::string& digest) {
+  constexpr std::string_view digits = "0123456789", unit = " bytes\n";
+  const std::size_t number = digest.find('\n') + 1;
+  const std::size_t end = digest.find_first_not_of(digits, number);
+  const bool is_length = digest.starts_with(title) && end != std::string::npos && end > number &&
+                         end - number < 20 && digest.compare(end, unit.size(), unit) == 0;
+  return is_length ? digest.substr(number, end + unit.size() - 1 - number) : "";
+}
+
 // What differs between the digest as stored and as it is now.
 std::string difference(const std::string& path, const std::string& stored,
                        const std::string& found) {
-  const auto bytes_line = [](const std::string& text) {
-    const std::size_t second = text.find('\n') + 1;
-    return text.substr(second, text.find('\n', second) - second);
-  };
-  if (bytes_line(stored) != bytes_line(found))
-    return fmt::format("{}: the file has {}, its digest says {}", path, bytes_line(found),
-                       bytes_line(stored));
+  const std::string then = length_in(stored), now = length_in(found);
+  if (then.empty())
+    return fmt::format("{}.digest: not a digest of dfascale: expected \"{}...\" and a length", path,
+                       title);
+  if (then != now) return fmt::format("{}: the file has {}, its digest says {}", path, now, then);
   return fmt::format("{}: the content does not match its digest", path);
 }
 
@@ -99,8 +107,7 @@ std::string digest_of(const std::string& file, const WriterRanks& ranks) {
   slots = (pieces + ranks.size() - 1) / ranks.size();
   together(ranks, Exit::checkpoint, [&] { words = own_pieces(file, bytes, slots, ranks); });
   const auto all = ranks.gather(words);
-  std::string text = fmt::format("dfascale digest 1: sha256 of pieces of {} bytes\n{} bytes\n",
-                                 piece_bytes, bytes);
+  std::string text = fmt::format("{}{} bytes\n{} bytes\n", title, piece_bytes, bytes);
   for (std::int64_t piece = 0; piece < pieces; ++piece) {
     const std::int64_t slot = piece % ranks.size() * slots + piece / ranks.size();
     Sha sha;
@@ -115,8 +122,9 @@ std::optional<std::string> damage_of(const std::string& file, const WriterRanks&
     std::string stored, staged;
     on_first(ranks, Exit::checkpoint, [&] {
       length_of(file);
-      if (exists(file + ".digest")) stored = read_text(file + ".digest");
-      if (exists(file + ".digest.new")) staged = read_text(file + ".digest.new");
+      if (exists(file + ".digest")) stored = read_small_file(file + ".digest", Exit::checkpoint);
+      if (exists(file + ".digest.new"))
+        staged = read_small_file(file + ".digest.new", Exit::checkpoint);
       if (stored.empty() && staged.empty())
         fail(Exit::checkpoint,
              "{}: not a checkpoint, or copied without its digest: {}.digest is missing", file,

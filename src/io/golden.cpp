@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::int64_t format_version = 1;
 constexpr Exit exit_code = Exit::data;
+constexpr std::int64_t largest_size = 1 << 20;  // so that no product of four overflows by itself
+constexpr std::int64_t most_members = 10'000;   // of a group
+constexpr std::int64_t most_name_bytes = 1 << 20;
 
 using Shape = std::vector<std::int64_t>;
 
@@ -46,8 +49,9 @@ std::vector<std::int32_t> integers(const Hdf5File& file, const std::string& at,
 
 std::int64_t size_attribute(const Hdf5File& file, const char* name) {
   const std::int64_t size = file.integer_attribute("/", name);
-  if (size < 1)
-    fail(exit_code, "{}: attribute {} = {}: expected at least 1", file.path(), name, size);
+  if (size < 1 || size > largest_size)
+    fail(exit_code, "{}: attribute {} = {}: expected 1 to {}", file.path(), name, size,
+         largest_size);
   return size;
 }
 
@@ -75,14 +79,41 @@ void read_header(const Hdf5File& file, Golden& golden) {
   if (file.has_attribute("/", "steps")) golden.steps = size_attribute(file, "steps");
 }
 
+// As the header says (SPEC section 1); {} for a name that is no parameter's.
+Shape shape_of(const std::string& name, const Golden& golden) {
+  const auto D = golden.width;
+  if (name == "token_embedding.weight" || name == "projector.weight") return {golden.vocab, D};
+  if (name == "position_embedding.weight") return {golden.context, D};
+  if (name == "final_ln.weight" || name == "final_ln.bias") return {D};
+  const std::vector<std::pair<std::string_view, Shape>> of_blocks = {
+      {".ln1.weight", {D}},
+      {".ln1.bias", {D}},
+      {".ln2.weight", {D}},
+      {".ln2.bias", {D}},
+      {".attn.qkv.bias", {3 * D}},
+      {".attn.qkv.weight", {3 * D, D}},
+      {".attn.out.weight", {D, D}},
+      {".attn.out.bias", {D}},
+      {".mlp.fc1.weight", {4 * D, D}},
+      {".mlp.fc1.bias", {4 * D}},
+      {".mlp.fc2.weight", {D, 4 * D}},
+      {".mlp.fc2.bias", {D}}};
+  for (const auto& [ending, shape] : of_blocks)
+    if (name.starts_with("blocks.") && name.ends_with(ending)) return shape;
+  return {};
+}
+
 void read_parameters(const Hdf5File& file, Golden& golden) {
-  golden.parameter_names = file.texts("/parameter_names");
+  golden.parameter_names = file.texts("/parameter_names", most_name_bytes);
   for (const std::string& name : golden.parameter_names) {
-    const std::string at = "/params/" + name;
-    golden.shapes[name] = file.shape(at);
-    golden.params[name] = floats(file, at, golden.shapes[name]);
+    const Shape shape = shape_of(name, golden);
+    if (shape.empty() || golden.shapes.contains(name))
+      fail(exit_code, "{}: /parameter_names holds a name that {}", file.path(),
+           shape.empty() ? "no parameter has" : "comes twice");
+    golden.shapes[name] = shape;
+    golden.params[name] = floats(file, "/params/" + name, shape);
   }
-  const auto stored = file.children("/params").size();
+  const auto stored = file.children("/params", most_members).size();
   if (stored != golden.params.size())
     fail(exit_code, "{}: /params holds {} arrays, /parameter_names {} names", file.path(), stored,
          golden.params.size());
@@ -90,7 +121,7 @@ void read_parameters(const Hdf5File& file, Golden& golden) {
 
 void read_feedback(const Hdf5File& file, Golden& golden) {
   if (!file.has("/feedback")) return;
-  for (const std::string& name : file.children("/feedback")) {
+  for (const std::string& name : file.children("/feedback", most_members)) {
     const std::string at = "/feedback/" + name;
     const std::int64_t cols = name == "logits" ? golden.vocab : golden.width;
     golden.feedback[name] = {4 * golden.width, cols, floats(file, at, {4 * golden.width, cols})};
@@ -220,7 +251,7 @@ Golden read_golden(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
     fail(exit_code, "{}: a folder; expected a golden file, such as {}/NAME.h5", path, path);
-  const Hdf5File file = Hdf5File::open(path, exit_code);
+  const Hdf5File file = Hdf5File::open(path, exit_code, Hdf5Names::several_of_arrays);
   Golden golden;
   golden.path = path;
   read_header(file, golden);
@@ -228,7 +259,7 @@ Golden read_golden(const std::string& path) {
   read_feedback(file, golden);
   read_tokens(file, golden);
   read_forward(file, golden);
-  for (const std::string& name : file.children("/variants"))
+  for (const std::string& name : file.children("/variants", most_members))
     golden.variants.push_back(read_variant(file, name, golden));
   if (golden.variants.empty()) fail(exit_code, "{}: /variants is empty", path);
   return golden;

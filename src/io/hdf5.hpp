@@ -1,9 +1,13 @@
 // HDF5 behind a few calls: files, arrays, attributes.  Every failure is an Error with the path
 // inside the file and HDF5's own reason; the library itself prints nothing.  One process opens a
 // file at a time; what several ranks write together is in checkpoint_write.cpp.
+//
+// A file that is read may be made by anybody: links to other files or places, objects with two
+// names, values in other files, unknown filters and sizes that the file cannot hold are Errors.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,30 +41,47 @@ class Hdf5Handle {
 /// What the elements of an array or attribute are, whatever their width.
 enum class Hdf5Kind { real, integer, text, other };
 
+/// An array that may be read.  elements * element_bytes does not overflow.
+struct Hdf5Storage {
+  Hdf5Kind kind = Hdf5Kind::other;
+  std::vector<std::int64_t> shape;  ///< {} for a scalar, no dimension is 0
+  std::int64_t elements = 1, element_bytes = 0;
+  std::int64_t stored_bytes = 0;  ///< in the file, as its filters left them
+
+  std::int64_t bytes() const { return elements * element_bytes; }
+};
+
 /// Which rows of an array: [first, first + count) of its leading dimension.
 struct Hdf5Rows {
   std::int64_t first, count;
 };
 
+/// Whether arrays of a file may have several names, as arrays of golden files that are equal do.
+enum class Hdf5Names { one, several_of_arrays };
+
 class Hdf5File {
  public:
   /// For reading, by this process alone.  Errors carry the given exit code.
-  static Hdf5File open(const std::string& path, Exit code);
+  static Hdf5File open(const std::string& path, Exit code, Hdf5Names names = Hdf5Names::one);
   /// For writing, by this process alone; replaces what is there.
   static Hdf5File create(const std::string& path, Exit code);
 
   // ---- looking
   bool has(const std::string& at) const;
   bool is_group(const std::string& at) const;
-  /// Names of a group's members, in alphabetical order.
-  std::vector<std::string> children(const std::string& group) const;
+  /// Names of a group's members, in alphabetical order; the members are not looked at.  More than
+  /// `most` are an Error.
+  std::vector<std::string> children(const std::string& group, std::int64_t most) const;
   std::vector<std::int64_t> shape(const std::string& at) const;  ///< {} for a scalar
-  Hdf5Kind kind(const std::string& at) const;
+  /// What an array is, once all has been checked that its values need.
+  const Hdf5Storage& storage(const std::string& at) const;
 
-  // ---- arrays; numbers are converted to the type asked for
+  // ---- arrays; numbers are converted to the type asked for; at most 1 GiB of all that is read
+  // whole
   std::vector<double> reals(const std::string& at) const;
   std::vector<std::int32_t> integers(const std::string& at) const;
-  std::vector<std::string> texts(const std::string& at) const;
+  /// More than so many bytes are an Error.
+  std::vector<std::string> texts(const std::string& at, std::int64_t most_bytes) const;
   /// Rows of a 1-D or 2-D array as floats.
   void read_rows(const std::string& at, Hdf5Rows rows, float* to) const;
 
@@ -96,13 +117,17 @@ class Hdf5File {
   void close();
 
   const std::string& path() const { return path_; }
+  /// Of a file that is read, as it was when it was opened.
+  std::int64_t bytes() const { return bytes_; }
 
  private:
   Hdf5File(std::string path, Hdf5Handle file, Exit code)
       : path_(std::move(path)), file_(std::move(file)), code_(code) {}
   std::int64_t checked(std::int64_t result, const char* doing, const std::string& at) const;
   Hdf5Handle object(const std::string& at) const;
+  Hdf5Handle made(const std::string& at) const;
   Hdf5Handle array(const std::string& at) const;
+  void count_whole(const std::string& at, std::int64_t elements, std::int64_t element_bytes) const;
   Hdf5Handle attribute(const std::string& at, const std::string& name) const;
   void make(const std::string& at, const std::vector<std::int64_t>& shape,
             const Hdf5Handle& layout);
@@ -112,6 +137,13 @@ class Hdf5File {
   std::string path_;
   Hdf5Handle file_;
   Exit code_;
+  std::int64_t bytes_ = 0;
+  // ---- what was found so far
+  Hdf5Names allowed_ = Hdf5Names::one;
+  mutable std::map<std::string, std::string> names_;  ///< the first path of every object
+  mutable std::map<std::string, Hdf5Storage> arrays_;
+  mutable std::int64_t stored_bytes_ = 0;  ///< of these, each object once
+  mutable std::int64_t whole_bytes_ = 0;   ///< read whole
 };
 
 }  // namespace dfascale

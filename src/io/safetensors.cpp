@@ -1,6 +1,5 @@
 #include "io/safetensors.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,22 +8,25 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/read_file.hpp"
+
 namespace dfascale {
 
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "values are written as they lie");
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 constexpr std::int64_t length_bytes = 8;
 constexpr std::int64_t alignment = 8;
-constexpr std::int64_t most_header_bytes = 100'000'000;  // the format's own limit
+constexpr std::int64_t most_header_bytes = 64 << 20;  // some 100,000 tensors
+constexpr std::size_t longest_name = 255, most_dimensions = 8;
 constexpr const char* metadata_key = "__metadata__";
 constexpr const char* float_type = "F32";
 
 std::string header_of(const std::vector<SafeTensor>& tensors, const Metadata& metadata) {
-  Json header = {{metadata_key, metadata}};
+  nlohmann::ordered_json header = {{metadata_key, metadata}};
   std::int64_t begin = 0;
   for (const SafeTensor& tensor : tensors) {
     const std::int64_t end = begin + tensor.count() * static_cast<std::int64_t>(sizeof(float));
@@ -68,13 +70,32 @@ std::int64_t count_within(const std::vector<std::int64_t>& shape, std::int64_t m
   return count;
 }
 
+bool is_plain(const std::string& name) {
+  const auto is_odd = [](unsigned char c) { return c < ' ' || c == 127; };
+  return name.size() <= longest_name && std::none_of(name.begin(), name.end(), is_odd);
+}
+
+// Whole numbers from 0; the JSON library would make such of 1e300 and -1 too.
+std::vector<std::int64_t> counts_in(const Json& entry, const char* key) {
+  std::vector<std::int64_t> counts;
+  for (const Json& count : entry.at(key)) {
+    if (!count.is_number_unsigned() || counts.size() == most_dimensions) return {-1};
+    counts.push_back(count.get<std::int64_t>());
+  }
+  return counts;
+}
+
 Placed placed_from(const std::string& path, const std::string& name, const Json& entry,
                    std::int64_t data_bytes) try {
+  if (!is_plain(name))
+    not_safetensors(path, fmt::format("a tensor's name is longer than {} bytes or holds control "
+                                      "characters",
+                                      longest_name));
   const std::string type = entry.at("dtype").get<std::string>();
   if (type != float_type)
     fail(Exit::checkpoint, "{}: {} has type {}; only {} can be read", path, name, type, float_type);
-  const auto places = entry.at("data_offsets").get<std::vector<std::int64_t>>();
-  Placed placed{{name, entry.at("shape").get<std::vector<std::int64_t>>()}, 0, 0};
+  const auto places = counts_in(entry, "data_offsets");
+  Placed placed{{name, counts_in(entry, "shape")}, 0, 0};
   const std::int64_t count = count_within(placed.tensor.shape, data_bytes);
   if (count < 0 || places.size() != 2 || places[0] < 0 || places[1] < places[0] ||
       places[1] > data_bytes ||
@@ -123,9 +144,8 @@ void SafetensorsWriter::append(const std::vector<float>& values) {
 }
 
 SafetensorsFile::SafetensorsFile(const std::string& path)
-    : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-  if (file_.number() < 0) fail(Exit::checkpoint, "cannot read {}", system_reason(path));
-  const std::int64_t bytes = ::lseek(file_.number(), 0, SEEK_END);
+    : path_(path), file_(open_regular_file(path, Exit::checkpoint)) {
+  const std::int64_t bytes = bytes_ = ::lseek(file_.number(), 0, SEEK_END);
   std::uint64_t length = 0;
   if (bytes < length_bytes) not_safetensors(path, "it has less than 8 bytes");
   read_at(file_.number(), &length, sizeof length, 0, path_);
@@ -138,7 +158,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path)
 }
 
 void SafetensorsFile::take_header(const std::string& header, std::int64_t data_bytes) {
-  const Json json = Json::parse(header, nullptr, /*allow_exceptions=*/false);
+  const Json json = parse_large_json(header, path_ + ": header", Exit::checkpoint);
   if (!json.is_object()) not_safetensors(path_, "its header is not a JSON object");
   std::vector<Placed> all;
   for (const auto& [name, entry] : json.items()) {
@@ -147,7 +167,8 @@ void SafetensorsFile::take_header(const std::string& header, std::int64_t data_b
     else
       for (const auto& [key, value] : entry.items())
         if (value.is_string()) metadata_[key] = value.get<std::string>();
-        else not_safetensors(path_, fmt::format("its metadata {} are not a text", key));
+        else
+          not_safetensors(path_, fmt::format("its metadata {} are not a text", Json(key).dump()));
   }
   std::stable_sort(all.begin(), all.end(), [](const Placed& a, const Placed& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);

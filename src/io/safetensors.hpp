@@ -41,6 +41,7 @@ class SafetensorsFile {
   explicit SafetensorsFile(const std::string& path);
 
   const std::string& path() const { return path_; }
+  std::int64_t bytes() const { return bytes_; }
   const Metadata& metadata() const { return metadata_; }
   /// In the order in which their values lie in the file.
   const std::vector<SafeTensor>& tensors() const { return tensors_; }
@@ -52,6 +53,7 @@ class SafetensorsFile {
 
   std::string path_;
   FileDescriptor file_;
+  std::int64_t bytes_ = 0;
   Metadata metadata_;
   std::vector<SafeTensor> tensors_;
   std::vector<std::int64_t> places_;  ///< of each tensor's values, bytes from the start of the file

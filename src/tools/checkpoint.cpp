@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "tools/checkpoint_tools.hpp"
+#include "tools/in_child.hpp"
 #include "tools/tools.hpp"
 
 namespace dfascale {
@@ -20,7 +21,9 @@ void add_list(CLI::App& checkpoint, Run& run) {
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &run] {
     run = [options] {
-      return list_checkpoints(options->folder, options->json ? Show::json : Show::table);
+      return in_child(options->folder, bytes_at(options->folder), [&] {
+        return list_checkpoints(options->folder, options->json ? Show::json : Show::table);
+      });
     };
   });
 }
@@ -32,7 +35,11 @@ void add_verify_files(CLI::App& checkpoint, Run& run) {
   command->add_option("FILE|RUN", *where, "A checkpoint, a run folder, or a folder of checkpoints")
       ->required();
   command->footer("Exit code 4 if any is broken.");
-  command->callback([where, &run] { run = [where] { return verify_checkpoints(*where); }; });
+  command->callback([where, &run] {
+    run = [where] {
+      return in_child(*where, bytes_at(*where), [&] { return verify_checkpoints(*where); });
+    };
+  });
 }
 
 void add_diff(CLI::App& checkpoint, Run& run) {
@@ -57,7 +64,9 @@ void add_diff(CLI::App& checkpoint, Run& run) {
       if (options->params) diff.compared = Compared::params;
       if (options->all) diff.printed = Printed::all;
       if (options->json) diff.show = Show::json;
-      return diff_checkpoints(diff);
+      const std::int64_t bytes = bytes_at(diff.one) + bytes_at(diff.other);
+      return in_child(fmt::format("{} or {}", diff.one, diff.other), bytes,
+                      [&] { return diff_checkpoints(diff); });
     };
   });
 }
@@ -79,7 +88,12 @@ void add_convert(CLI::App& checkpoint, Run& run) {
       "  dfascale checkpoint convert runs/tiny tiny.safetensors\n"
       "  dfascale checkpoint convert runs/tiny whole.safetensors --moments\n"
       "  dfascale checkpoint convert whole.safetensors again.h5");
-  command->callback([options, &run] { run = [options] { return convert_checkpoint(*options); }; });
+  command->callback([options, &run] {
+    run = [options] {
+      return in_child(options->from, bytes_at(options->from),
+                      [&] { return convert_checkpoint(*options); });
+    };
+  });
 }
 
 }  // namespace

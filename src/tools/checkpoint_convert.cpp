@@ -13,6 +13,7 @@
 #include "io/safetensors.hpp"
 #include "tools/checkpoint_tools.hpp"
 #include "tools/trained_model.hpp"
+#include "train/checkpoint_contents.hpp"
 
 namespace dfascale {
 namespace {
@@ -68,7 +69,7 @@ std::vector<std::string> paths_to_export(const CheckpointFile& file, bool moment
 }
 
 std::size_t export_checkpoint(const std::string& from, const std::string& to, bool moments) {
-  const CheckpointFile file(from);
+  const CheckpointFile file(from, contents_of);
   const std::vector<std::string> paths = paths_to_export(file, moments);
   std::vector<SafeTensor> tensors;
   for (const std::string& path : paths) tensors.push_back({exported_name(path), file.shape(path)});
@@ -85,18 +86,19 @@ std::size_t export_checkpoint(const std::string& from, const std::string& to, bo
 std::size_t import_checkpoint(const std::string& from, const std::string& to) {
   const SafetensorsFile file(from);
   const CheckpointMeta meta = meta_of(file);
+  Shapes shapes;
+  for (const SafeTensor& tensor : file.tensors()) shapes[path_of(tensor.name)] = tensor.shape;
+  const bool has_moments =
+      std::ranges::any_of(shapes, [](const auto& array) { return !is_param(array.first); });
+  check_arrays(shapes, has_moments ? Needed::all : Needed::params,
+               contents_of(meta, from, file.bytes()), from);
   std::vector<std::vector<float>> values;
   std::vector<ArraySlice> arrays;
   for (const SafeTensor& tensor : file.tensors()) {
     values.push_back(file.read(values.size()));
-    const std::int64_t rows = tensor.shape.empty() ? 0 : tensor.shape[0];
-    arrays.push_back({path_of(tensor.name), tensor.shape, 0, rows, values.back().data()});
+    arrays.push_back(
+        {path_of(tensor.name), tensor.shape, 0, tensor.shape.at(0), values.back().data()});
   }
-  Shapes shapes;
-  for (const ArraySlice& array : arrays) shapes[array.path] = array.shape;
-  const bool has_moments =
-      std::ranges::any_of(arrays, [](const ArraySlice& array) { return !is_param(array.path); });
-  check_arrays(shapes, has_moments ? Needed::all : Needed::params, meta, from);
   write_checkpoint(to, meta, arrays, 0, WriterRanks::alone());
   if (!has_moments) log::warn("{}: has no moments: for eval and sample, not to go on training", to);
   return arrays.size();

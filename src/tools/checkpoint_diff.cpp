@@ -10,6 +10,7 @@
 #include "io/checkpoint.hpp"
 #include "tools/checkpoint_tools.hpp"
 #include "tools/trained_model.hpp"
+#include "train/checkpoint_contents.hpp"
 
 namespace dfascale {
 namespace {
@@ -131,7 +132,7 @@ Json json_of(const ArrayDiff& diff) {
 
 int diff_checkpoints(const DiffOptions& options) {
   const std::string a = checkpoint_at(options.one), b = checkpoint_at(options.other);
-  const CheckpointFile one(a), other(b);
+  const CheckpointFile one(a, contents_of), other(b, contents_of);
   std::vector<ArrayDiff> all;
   for (const std::string& path : paths_of(one, other, options.compared))
     all.push_back(compare(one, other, path));

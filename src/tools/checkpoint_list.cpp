@@ -9,10 +9,9 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "io/checkpoint.hpp"
-#include "model/parameters.hpp"
 #include "tools/checkpoint_tools.hpp"
 #include "tools/trained_model.hpp"
-#include "train/learner.hpp"
+#include "train/checkpoint_contents.hpp"
 
 namespace dfascale {
 namespace {
@@ -28,21 +27,6 @@ struct Found {
   std::string trouble;
 };
 
-/// What a checkpoint of this model and rule holds.
-Shapes expected_arrays(const Settings& s) {
-  Shapes arrays;
-  const ParameterTable table(shape_of(s.model), s.rule);
-  for (const Parameter& p : table.all()) {
-    const std::vector<std::int64_t> shape =
-        p.dims == 1 ? std::vector{p.rows} : std::vector{p.rows, p.cols};
-    arrays["/params/" + p.name] = shape;
-    if (!p.trained) continue;
-    arrays["/adam/m/" + p.name] = shape;
-    arrays["/adam/v/" + p.name] = shape;
-  }
-  return arrays;
-}
-
 Shapes arrays_of(const CheckpointFile& file) {
   Shapes arrays;
   for (const std::string& path : file.paths()) arrays[path] = file.shape(path);
@@ -52,8 +36,9 @@ Shapes arrays_of(const CheckpointFile& file) {
 Found look_at(const std::string& path) {
   Found found{path, 0, 0, {}, ""};
   try {
-    const CheckpointFile file(path);
-    check_arrays(arrays_of(file), Needed::all, file.meta(), path);
+    const CheckpointFile file(path, contents_of);
+    check_arrays(arrays_of(file), Needed::all, contents_of(file.meta(), path, fs::file_size(path)),
+                 path);
     found.bytes = static_cast<std::int64_t>(fs::file_size(path));
     found.arrays = static_cast<std::int64_t>(file.paths().size());
     found.meta = file.meta();
@@ -120,9 +105,8 @@ Json json_of(const Found& found) {
 
 }  // namespace
 
-void check_arrays(const Shapes& held, Needed needed, const CheckpointMeta& meta,
+void check_arrays(const Shapes& held, Needed needed, const Shapes& expected,
                   const std::string& path) {
-  const Shapes expected = expected_arrays(settings_of(meta, path));
   for (const auto& [array, shape] : expected) {
     if (needed == Needed::params && !array.starts_with("/params/")) continue;
     const auto found = held.find(array);

@@ -1,25 +1,21 @@
-// What `dfascale checkpoint` does.  Everything is read by this process alone, a few megabytes at a
-// time, and nothing is believed before its digest and checksums are right.
+// What `dfascale checkpoint` does.  Everything is read by one process, a child with limits
+// (in_child), a few megabytes at a time, and nothing is believed before its digest and checksums
+// are right.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
-#include <vector>
 
 #include "io/checkpoint.hpp"
 
 namespace dfascale {
 
-/// Shapes of arrays by their paths.
-using Shapes = std::map<std::string, std::vector<std::int64_t>>;
-
 /// To train on, or to read from.
 enum class Needed { all, params };
 
-/// Throws Error(Exit::checkpoint) unless a file `path` with these arrays holds what the model and
-/// rule of its deck need, and nothing else.
-void check_arrays(const Shapes& held, Needed needed, const CheckpointMeta& meta,
+/// Throws Error(Exit::checkpoint) unless a file `path` with these arrays holds what is expected
+/// (contents_of), and nothing else.
+void check_arrays(const Shapes& held, Needed needed, const Shapes& expected,
                   const std::string& path);
 
 /// For people, or JSON for programs.

@@ -13,6 +13,7 @@
 #include "tools/rule_table.hpp"
 #include "tools/tools.hpp"
 #include "tools/trained_model.hpp"
+#include "train/checkpoint_contents.hpp"
 #include "train/corpus.hpp"
 
 namespace dfascale {
@@ -37,7 +38,7 @@ Subject open_subject(const Session& session, const InspectOptions& options) {
   Subject subject;
   if (is_checkpoint(options.what)) {
     subject.file = checkpoint_at(options.what);
-    subject.meta = CheckpointFile(subject.file).meta();
+    subject.meta = CheckpointFile(subject.file, contents_of).meta();
     subject.settings = parse_deck(subject.meta->deck, subject.file, options.overrides);
   } else {
     subject.file = options.what;

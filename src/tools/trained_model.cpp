@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "deck/deck.hpp"
+#include "train/checkpoint_contents.hpp"
 #include "train/state.hpp"
 
 namespace dfascale {
@@ -50,18 +51,9 @@ bool is_checkpoint(const std::string& where) {
   return std::string_view(start, sizeof start) == "\x89HDF";
 }
 
-Settings settings_of(const CheckpointMeta& meta, const std::string& file) {
-  Settings settings = parse_deck(meta.deck, file, {});
-  if (settings.model.vocab == 0 || settings.parallel.dp == 0)
-    fail(Exit::checkpoint,
-         "{}: the deck in it lacks model.vocab or parallel.dp, which a run fills in: not a run's",
-         file);
-  return settings;
-}
-
 TrainedModel::TrainedModel(const Device& device, const std::string& where, std::int64_t sequences)
     : device_(device), file_(checkpoint_at(where)) {
-  const CheckpointFile file(file_, WriterRanks::all());
+  const CheckpointFile file(file_, contents_of, WriterRanks::all());
   meta_ = file.meta();
   settings_ = settings_of(meta_, file_);
   if (!settings_.run.graphs) device_ = without_graphs(device);

@@ -21,10 +21,6 @@ std::string checkpoint_at(const std::string& where);
 /// Whether this names a checkpoint or a run, not a deck: a folder, or a file of HDF5.
 bool is_checkpoint(const std::string& where);
 
-/// What a run's deck in a checkpoint `file` says.  Throws Error(Exit::checkpoint) if it leaves open
-/// what every run fills in.
-Settings settings_of(const CheckpointMeta& meta, const std::string& file);
-
 /// Parameters of a checkpoint in a model of the checkpoint's own deck.  Made by all ranks together;
 /// every rank holds the whole model.
 class TrainedModel {

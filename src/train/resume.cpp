@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/read_file.hpp"
 #include "deck/deck.hpp"
+#include "train/checkpoint_contents.hpp"
 
 namespace dfascale {
 namespace {
@@ -82,7 +83,7 @@ std::optional<std::string> find_checkpoint(const RunSettings& run,
 
 void check_continues(const CheckpointMeta& meta, const std::string& file, const Settings& settings,
                      const Corpus& corpus, std::uint64_t feedback_checksum) {
-  const Settings then = parse_deck(meta.deck, file, {});
+  const Settings then = settings_of(meta, file);
   std::vector<std::string> refused, allowed;
   for (const std::string& difference : differences(then, settings))
     (is_fixed(difference) ? refused : allowed).push_back(difference);

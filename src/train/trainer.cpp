@@ -13,6 +13,7 @@
 #include "deck/deck.hpp"
 #include "optim/rate.hpp"
 #include "train/cadence.hpp"
+#include "train/checkpoint_contents.hpp"
 #include "train/evaluate.hpp"
 #include "train/resume.hpp"
 #include "train/time_table.hpp"
@@ -124,7 +125,7 @@ void Trainer::resume() {
   // Everything that no file holds, padding among it.
   model_->initialise_parameters(settings_.run.seed, settings_.model.init_std);
   if (!file) return;
-  const CheckpointFile checkpoint(*file, WriterRanks::all());
+  const CheckpointFile checkpoint(*file, contents_of, WriterRanks::all());
   check_continues(checkpoint.meta(), *file, settings_, corpus_, feedback);
   for (Learner* learner : model_->learners()) load_state(checkpoint, *learner, Moments::load);
   const CheckpointMeta& meta = checkpoint.meta();

@@ -31,7 +31,7 @@ class Damage : public testing::Test {
   }
   // The damaged file is refused, and the older one found.
   void expect_fallback(const std::string& what) {
-    EXPECT_THROW(CheckpointFile{newer_}, Error) << what;
+    EXPECT_THROW(test::open_checkpoint(newer_), Error) << what;
     EXPECT_EQ(checkpoints_.newest_good(), older_) << what;
   }
 
@@ -42,7 +42,7 @@ class Damage : public testing::Test {
 
 TEST_F(Damage, UndamagedIsFound) {
   EXPECT_EQ(checkpoints_.newest_good(), newer_);
-  EXPECT_TRUE(holds(CheckpointFile(newer_), test::some_arrays(2)));
+  EXPECT_TRUE(holds(test::open_checkpoint(newer_), test::some_arrays(2)));
 }
 
 TEST_F(Damage, CutShort) {
@@ -55,7 +55,7 @@ TEST_F(Damage, CutShort) {
   expect_fallback("one byte short");
   test::expect_error(Exit::checkpoint,
                      {newer_, std::to_string(good_.size() - 1) + " bytes", "its digest says"},
-                     [&] { CheckpointFile{newer_}; });
+                     [&] { test::open_checkpoint(newer_); });
 }
 
 TEST_F(Damage, Longer) {
@@ -101,7 +101,7 @@ TEST_F(Damage, DigestMissingOrEmpty) {
   remove_file(newer_ + ".digest");
   expect_fallback("no digest");
   test::expect_error(Exit::checkpoint, {newer_ + ".digest is missing"},
-                     [&] { CheckpointFile{newer_}; });
+                     [&] { test::open_checkpoint(newer_); });
 }
 
 TEST_F(Damage, AllBroken) {
@@ -124,7 +124,7 @@ TEST_F(Damage, ArrayThatDoesNotMatchItsChecksum) {
   file.close();
   test::write_file(newer_ + ".digest", digest_of(newer_, WriterRanks::alone()));
   test::expect_error(Exit::checkpoint, {newer_, "/adam/m/blocks.0.attn.qkv.weight", "checksum"},
-                     [&] { CheckpointFile{newer_}; });
+                     [&] { test::open_checkpoint(newer_); });
 }
 
 TEST_F(Damage, OtherFormat) {
@@ -134,7 +134,7 @@ TEST_F(Damage, OtherFormat) {
   file.close();
   test::write_file(newer_ + ".digest", digest_of(newer_, WriterRanks::alone()));
   test::expect_error(Exit::checkpoint, {newer_, "format 99", "reads 1"},
-                     [&] { CheckpointFile{newer_}; });
+                     [&] { test::open_checkpoint(newer_); });
 }
 
 TEST_F(Damage, SomethingElse) {
@@ -142,26 +142,26 @@ TEST_F(Damage, SomethingElse) {
   test::write_file(newer_, test::read_file(golden));
   test::write_file(newer_ + ".digest", digest_of(newer_, WriterRanks::alone()));
   test::expect_error(Exit::checkpoint, {newer_, "not a checkpoint", "/meta"},
-                     [&] { CheckpointFile{newer_}; });
+                     [&] { test::open_checkpoint(newer_); });
   test::write_file(newer_, "text");
   test::write_file(newer_ + ".digest", digest_of(newer_, WriterRanks::alone()));
   test::expect_error(Exit::checkpoint, {newer_, "not a readable HDF5 file"},
-                     [&] { CheckpointFile{newer_}; });
+                     [&] { test::open_checkpoint(newer_); });
 }
 
 TEST_F(Damage, WrongPaths) {
   test::expect_error(Exit::checkpoint, {"nowhere.h5", "no such checkpoint"},
-                     [&] { CheckpointFile(folder_ / "nowhere.h5"); });
+                     [&] { test::open_checkpoint(folder_ / "nowhere.h5"); });
   test::expect_error(Exit::checkpoint, {"a folder", "/latest"},
-                     [&] { CheckpointFile{folder_.path()}; });
+                     [&] { test::open_checkpoint(folder_.path()); });
 }
 
 TEST_F(Damage, LatestIsAConvenienceOnly) {
-  EXPECT_EQ(CheckpointFile(folder_ / "latest").meta().step, 2);
+  EXPECT_EQ(test::open_checkpoint(folder_ / "latest").meta().step, 2);
   remove_file(folder_ / "latest");
   EXPECT_EQ(checkpoints_.newest_good(), newer_);
   save(3);
-  EXPECT_EQ(CheckpointFile(folder_ / "latest").meta().step, 3);
+  EXPECT_EQ(test::open_checkpoint(folder_ / "latest").meta().step, 3);
 }
 
 TEST_F(Damage, ForeignFilesAreNoCheckpoints) {

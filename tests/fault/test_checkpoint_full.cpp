@@ -41,7 +41,7 @@ TEST_F(SharedDisk, AllRanksThrowAndTheOlderStays) {
   ASSERT_GT(step, 1);
   EXPECT_EQ(folder.newest_good(), folder.path_of(step - 1));
   EXPECT_FALSE(exists(folder.path_of(step) + ".tmp"));
-  EXPECT_TRUE(holds(CheckpointFile(folder.path_of(step - 1)), test::some_arrays(step - 1)));
+  EXPECT_TRUE(holds(test::open_checkpoint(folder.path_of(step - 1)), test::some_arrays(step - 1)));
 }
 
 }  // namespace

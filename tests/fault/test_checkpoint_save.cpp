@@ -116,13 +116,13 @@ TEST(Killed, WhileAStepIsReplaced) {
   const std::string replacement =
       elsewhere.save(test::some_meta(1), test::slices_of(arrays, 0, 1, Share::even));
   stage_digest(path, test::read_file(replacement + ".digest"));
-  EXPECT_TRUE(holds(CheckpointFile(path), test::some_arrays(1)));
+  EXPECT_TRUE(holds(test::open_checkpoint(path), test::some_arrays(1)));
   rename_over(replacement, path);
-  EXPECT_TRUE(holds(CheckpointFile(path), arrays));
+  EXPECT_TRUE(holds(test::open_checkpoint(path), arrays));
   folder.check_writable(1);
   EXPECT_EQ(folder.newest_good(), path);
   settle_digest(path);
-  EXPECT_TRUE(holds(CheckpointFile(path), arrays));
+  EXPECT_TRUE(holds(test::open_checkpoint(path), arrays));
 }
 
 // A child saves one step after another, the first again and again; it is killed at some moment.
@@ -152,7 +152,7 @@ TEST(Killed, AtRandomMoments) {
     const std::vector<std::int64_t> steps = folder.steps();
     const auto newest = folder.newest_good();
     ASSERT_EQ(newest, folder.path_of(steps.back())) << "a file under its final name is broken";
-    EXPECT_TRUE(holds(CheckpointFile(*newest), test::some_arrays(steps.back())));
+    EXPECT_TRUE(holds(test::open_checkpoint(*newest), test::some_arrays(steps.back())));
     folder.check_writable(1);
     save(folder, steps.back() + 1);
     EXPECT_LE(folder.steps().size(), 2u);

@@ -1,6 +1,9 @@
 // The golden files are read right: what they hold must fit together, whatever wrote them.
 #include <gtest/gtest.h>
 
+#define OMPI_SKIP_MPICXX 1
+#include <hdf5.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -176,10 +179,29 @@ TEST_F(OddFile, NamedParameterMissing) {
          with_header([](Hdf5File& file) { file.write_text("/parameter_names", "final_ln.bias"); }));
 }
 
+TEST_F(OddFile, ParametersOfAnotherNameOrShape) {
+  expect({"/parameter_names holds a name that no parameter has"},
+         with_header([](Hdf5File& file) { file.write_text("/parameter_names", "../x"); }));
+  expect({"/params/final_ln.bias has shape [7], expected [1]"}, with_header([](Hdf5File& file) {
+           file.write_text("/parameter_names", "final_ln.bias");
+           file.make_array("/params/final_ln.bias", {7});
+         }));
+}
+
+// A variant that is another one by a second name, again and again: a small file without end.
+TEST_F(OddFile, VariantsThatAreOne) {
+  const std::string path =
+      test::write_file(folder_ / "twice.h5", test::read_file(here + "tied_l1.h5"));
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  H5Lcreate_hard(file, "/variants/bp", file, "/variants/bp2", H5P_DEFAULT, H5P_DEFAULT);
+  H5Fclose(file);
+  expect({"/variants/bp and /variants/bp2 are the same object"}, path);
+}
+
 TEST_F(OddFile, TokensMissingOrOfAnotherShape) {
   const auto parameters = [](Hdf5File& file) {
-    file.write_text("/parameter_names", "a");
-    file.make_array("/params/a", {1});
+    file.write_text("/parameter_names", "final_ln.bias");
+    file.make_array("/params/final_ln.bias", {1});
   };
   expect({"/tokens is missing"}, with_header(parameters));
   expect({"/tokens has shape [3], expected [1, 2]"}, with_header([&](Hdf5File& file) {
@@ -199,6 +221,15 @@ TEST_F(OddFile, SizesBelowOne) {
   file.set_attribute("/", "layers", std::int64_t{0});
   file.close();
   expect({"layers = 0"}, path);
+}
+
+TEST_F(OddFile, SizesThatNoFileHolds) {
+  const std::string path = folder_ / "odd.h5";
+  Hdf5File file = Hdf5File::create(path, Exit::data);
+  file.set_attribute("/", "format_version", std::int64_t{1});
+  file.set_attribute("/", "layers", std::int64_t{1} << 62);
+  file.close();
+  expect({"layers = 4611686018427387904: expected 1 to 1048576"}, path);
 }
 
 }  // namespace

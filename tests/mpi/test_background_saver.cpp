@@ -55,7 +55,7 @@ TEST_F(Background, HoldsTheValuesOfTheCall) {
   ASSERT_EQ(saved.size(), 1u);
   EXPECT_EQ(saved[0].step, 1);
   EXPECT_EQ(saved[0].path, folder_->path_of(1));
-  EXPECT_TRUE(holds(CheckpointFile(saved[0].path), test::some_arrays(1)));
+  EXPECT_TRUE(holds(test::open_checkpoint(saved[0].path), test::some_arrays(1)));
   EXPECT_TRUE(saver.wait().empty()) << "a save is told once";
   EXPECT_NE(describe(saved[0]).find("training waited for"), std::string::npos);
 }
@@ -74,7 +74,7 @@ TEST_F(Background, OthersMayTalkMeanwhile) {
   EXPECT_EQ(told, (std::vector<std::int64_t>{1, 2, 3, 4, 5}));
   EXPECT_EQ(folder_->newest_good(), folder_->path_of(5));
   for (const std::int64_t step : {4, 5})
-    EXPECT_TRUE(holds(CheckpointFile(folder_->path_of(step)), test::some_arrays(step)));
+    EXPECT_TRUE(holds(test::open_checkpoint(folder_->path_of(step)), test::some_arrays(step)));
 }
 
 TEST_F(Background, TheCallerWaitsForTheCopyOnly) {
@@ -104,7 +104,7 @@ TEST_F(Background, InTheForegroundWhereMemoryIsShort) {
     save_and_overwrite(saver, 1);
     const Saved saved = saver.wait().at(0);
     EXPECT_EQ(saved.stall_seconds == saved.total_seconds, free < 2 * bytes);
-    EXPECT_TRUE(holds(CheckpointFile(saved.path), test::some_arrays(1)));
+    EXPECT_TRUE(holds(test::open_checkpoint(saved.path), test::some_arrays(1)));
   }
 }
 

@@ -51,8 +51,8 @@ TEST_P(RoundTrip, IsBitwiseOnOneRankAndOnAll) {
   folder.check_writable(CheckpointFolder::file_bytes(slices));
   const std::string path = folder.save(test::some_meta(7), slices);
   EXPECT_EQ(folder.newest_good(), path);
-  EXPECT_TRUE(holds(CheckpointFile(path), arrays));
-  EXPECT_TRUE(holds(CheckpointFile(path, shared.ranks()), arrays));
+  EXPECT_TRUE(holds(test::open_checkpoint(path), arrays));
+  EXPECT_TRUE(holds(test::open_checkpoint(path, shared.ranks()), arrays));
   EXPECT_LE(folder.times().bytes, CheckpointFolder::file_bytes(slices));
 }
 
@@ -85,7 +85,7 @@ TEST_P(RoundTrip, IsBitwiseWhenCompressed) {
     folder.check_writable(CheckpointFolder::file_bytes(slices));
     const std::string path = folder.save(test::some_meta(level), slices);
     EXPECT_EQ(folder.newest_good(), path);
-    EXPECT_TRUE(holds(CheckpointFile(path, shared.ranks()), arrays));
+    EXPECT_TRUE(holds(CheckpointFile(path, test::contents_of(arrays), shared.ranks()), arrays));
     EXPECT_LT(folder.times().bytes, CheckpointFolder::file_bytes(slices) / 10);
     if (shared.ranks().rank() == 0) {
       for (const auto& entry : std::filesystem::directory_iterator(path.substr(0, path.rfind('/'))))
@@ -104,8 +104,8 @@ TEST(Checkpoint, ChecksumsDoNotDependOnWhoWroteIt) {
   CheckpointFolder alone(own.path(), 2, 0, WriterRanks::alone());
   const std::string by_one =
       alone.save(test::some_meta(1), test::slices_of(arrays, 0, 1, Share::even));
-  EXPECT_TRUE(holds(CheckpointFile(by_all), arrays));
-  EXPECT_TRUE(holds(CheckpointFile(by_one), arrays));
+  EXPECT_TRUE(holds(test::open_checkpoint(by_all), arrays));
+  EXPECT_TRUE(holds(test::open_checkpoint(by_one), arrays));
   const Hdf5File all = Hdf5File::open(by_all, Exit::checkpoint);
   const Hdf5File one = Hdf5File::open(by_one, Exit::checkpoint);
   for (const test::NamedArray& array : arrays)
@@ -117,7 +117,8 @@ TEST(Checkpoint, MetaComesBack) {
   CheckpointFolder folder = shared.checkpoints();
   folder.check_writable(1);
   const CheckpointMeta given = test::some_meta(3);
-  const CheckpointFile file(folder.save(given, shared.slices(test::some_arrays(3), Share::even)));
+  const CheckpointFile file =
+      test::open_checkpoint(folder.save(given, shared.slices(test::some_arrays(3), Share::even)));
   const CheckpointMeta& meta = file.meta();
   EXPECT_EQ(meta.step, 3);
   EXPECT_EQ(meta.tokens, given.tokens);
@@ -140,7 +141,8 @@ TEST(Checkpoint, AnyRowsCanBeRead) {
   CheckpointFolder folder = shared.checkpoints();
   folder.check_writable(1);
   const auto arrays = test::some_arrays(3);
-  const CheckpointFile file(folder.save(test::some_meta(3), shared.slices(arrays, Share::even)));
+  const CheckpointFile file =
+      test::open_checkpoint(folder.save(test::some_meta(3), shared.slices(arrays, Share::even)));
   const test::NamedArray& array = arrays[2];
   std::vector<float> rows(5 * 24);
   file.read(array.path, 60, 5, rows.data());
@@ -166,7 +168,7 @@ void expect_refusal(Exit code, const std::vector<std::string>& words,
   test::expect_error(code, words, [&] { folder.save(test::some_meta(2), slices); });
   EXPECT_EQ(folder.newest_good(), good);
   EXPECT_FALSE(exists(folder.path_of(2) + ".tmp"));
-  EXPECT_TRUE(holds(CheckpointFile(good), before));
+  EXPECT_TRUE(holds(test::open_checkpoint(good), before));
 }
 
 TEST(CheckpointRefusal, RowsThatNoRankWrites) {
@@ -221,7 +223,7 @@ TEST(CheckpointRefusal, OneRankCannotReachTheFile) {
       folder.save(test::some_meta(1), shared.slices(test::some_arrays(1), Share::even));
   const bool last = shared.ranks().rank() == shared.ranks().size() - 1;
   test::expect_error(Exit::checkpoint, {"/nowhere/step", "no such checkpoint"},
-                     [&] { CheckpointFile(last ? "/nowhere/step" : good, shared.ranks()); });
+                     [&] { test::open_checkpoint(last ? "/nowhere/step" : good, shared.ranks()); });
 }
 
 TEST(CheckpointRefusal, FolderThatCannotBeMade) {
