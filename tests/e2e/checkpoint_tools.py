@@ -5,6 +5,7 @@ Safetensors files are parsed here by struct and json alone; what lies in HDF5 fi
 import array
 import json
 import math
+import os
 import pathlib
 import re
 import shutil
@@ -205,7 +206,7 @@ def test_bad_files(program, work, checks):
         "empty": (b"", ["less than 8 bytes"]),
         "text": (b"not a file of tensors", ["not a safetensors file"]),
         "header beyond the end": (struct.pack("<Q", 2**62) + whole[8:], ["its header would have"]),
-        "header that is not JSON": (whole[:9] + b"\xff" + whole[10:], ["not a JSON object"]),
+        "header that is not JSON": (whole[:9] + b"\xff" + whole[10:], ["header: not valid JSON", "column 2"]),
         "cut short": (whole[:-1], ["do not fit"]),
         "longer": (whole + b"\0", ["bytes of values"]),
         "another type": (write_safetensors(work / "x", other, values).read_bytes(), ["final_ln.bias", "BF16", "F32"]),
@@ -214,7 +215,7 @@ def test_bad_files(program, work, checks):
         "no metadata": (write_safetensors(work / "x", bare, values).read_bytes(), ["was not made of a checkpoint"]),
         "a member missing": (write_safetensors(work / "x", lost, values).read_bytes(), ["seed is missing"]),
         "a deck that no run resolved": (write_safetensors(work / "x", unresolved, values).read_bytes(), ["parallel.dp", "not a run's"]),
-        "another model's deck": (write_safetensors(work / "x", deeper, values).read_bytes(), ["blocks.3.", "is missing"]),
+        "another model's deck": (write_safetensors(work / "x", deeper, values).read_bytes(), ["params = ", "the model of its deck has"]),
         "NaN": (write_safetensors(work / "x", header, not_a_number).read_bytes(), ["NaN or Inf", first]),
     }
     for what, (contents, words) in cases.items():
@@ -226,6 +227,63 @@ def test_bad_files(program, work, checks):
     refused(program, work, checks, "a target without an ending", USAGE, [".safetensors"], "runs/bp", "whole")
     code, _ = answer(program, work, "convert", "runs/bp", "whole.safetensors", "--force")
     checks.that(code == 0, "--force replaces it")
+
+
+def foreign_headers(header):
+    """Headers that somebody else may have written, and what is said of them."""
+    def changed(change):
+        other = json.loads(json.dumps(header))
+        change(other)
+        return json.dumps(other).encode()
+
+    def meta(**members):
+        return changed(lambda other: other["__metadata__"].update({f"dfascale.{name}": text for name, text in members.items()}))
+
+    def with_shape(shape):
+        return changed(lambda other: other["final_ln.bias"].update(shape=shape))
+
+    def with_deck(pattern, text):
+        return meta(deck=re.sub(pattern, text, header["__metadata__"]["dfascale.deck"], count=1))
+
+    text = json.dumps(header).encode()
+    return {
+        "a negative step": (meta(step="-5"), ["step = -5"]),
+        "a step that does not fit its tokens": (meta(step="3"), ["tokens = ", "so many steps"]),
+        "a step behind the deck's last": (meta(step="11"), ["step = 11", "ends after 10"]),
+        "another next sample": (meta(next_sample="1"), ["next_sample = 1"]),
+        "seconds that are no number": (meta(seconds="nan"), ["seconds = nan"]),
+        "endless FLOP": (meta(flops="inf"), ["flops = inf"]),
+        "a text for a number": (meta(tokens="\x1b[2J" * 1000), ["tokens = ", "is not a number"]),
+        "another seed": (meta(seed="77"), ["seed = 77", "run.seed"]),
+        "another N": (meta(params="5"), ["params = 5"]),
+        "control characters": (meta(layout="\x1b[2J"), ["layout", "control characters"]),
+        "deep JSON in more": (meta(more="[" * 200000), ["more", "64 deep"]),
+        "a deck of many dots": (with_deck("^", "a." * 200000 + "a = 1\n"), ["deck", "more than 16 parts"]),
+        "a deck of many brackets": (with_deck("^", "a = " + "[" * 200000), ["deck", "not TOML"]),
+        "a deck of 2 MB": (with_deck("^", "#" * 2000000 + "\n"), ["deck has", "at most"]),
+        "a deck without end": (with_deck(r"(?m)^width *= *\d+", "width = 1048576"), ["needs", "the file has"]),
+        "a deep header": (b'{"a":' + b"[" * 200000, ["header: not valid JSON", "64 deep"]),
+        "a name twice": (text[:-1] + b', "final_ln.bias": ' + json.dumps(header["final_ln.bias"]).encode() + b"}", ["comes twice"]),
+        "a name with control characters": (text.replace(b'"final_ln.bias"', b'"\\u001b[2J"'), ["control characters"]),
+        "a shape that is no count": (with_shape([1e300]), ["do not fit"]),
+        "a shape of many dimensions": (with_shape([1] * 100000), ["do not fit"]),
+    }
+
+
+def test_foreign_files(program, work, checks):
+    whole = (work / "whole.safetensors").read_bytes()
+    length = struct.unpack("<Q", whole[:8])[0]
+    for what, (text, words) in foreign_headers(json.loads(whole[8:8 + length])).items():
+        write(work / "bad.safetensors", struct.pack("<Q", len(text)) + text + whole[8 + length:])
+        refused(program, work, checks, what, CHECKPOINT, words, "bad.safetensors", "bad.h5")
+    os.mkfifo(work / "pipe.safetensors")
+    os.mkfifo(work / "pipe.h5")
+    refused(program, work, checks, "a pipe", CHECKPOINT, ["this is a pipe"], "pipe.safetensors", "bad.h5")
+    refused(program, work, checks, "a pipe as checkpoint", CHECKPOINT, ["this is a pipe"], "pipe.h5", "bad.safetensors", "--force")
+    file = work / "piped.h5"
+    shutil.copy(checkpoint(work / "runs/bp", HALF), file)
+    os.mkfifo(f"{file}.digest")
+    refused(program, work, checks, "a pipe as digest", CHECKPOINT, ["digest", "this is a pipe"], str(file), "bad.safetensors", "--force")
 
 
 def test_bench(program, work, checks):
@@ -250,7 +308,7 @@ def main():
         write(work / "deck.toml", deck())
         train(program, work, "bp")
         train(program, work, "shallow", "rule.name=shallow")
-        for test in (test_list, test_verify, test_diff, test_export, test_import, test_restart_at_step, test_bad_files, test_bench):
+        for test in (test_list, test_verify, test_diff, test_export, test_import, test_restart_at_step, test_bad_files, test_foreign_files, test_bench):
             test(program, work, checks)
     return checks.exit_code()
 
