@@ -64,8 +64,8 @@ int in_child(const std::string& what, std::int64_t bytes, const std::function<in
   const pid_t child = ::fork();
   if (child < 0) fail(Exit::device, "cannot start a child process: {}", strerror(errno));
   if (child > 0) return code_of(child, what);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::raise(SIGKILL);  // the parent ended meanwhile
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::raise(SIGTERM);  // the parent ended meanwhile
   limit_this_process(bytes);
   return work();
 }
