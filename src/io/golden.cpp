@@ -12,6 +12,8 @@ namespace {
 constexpr std::int64_t format_version = 1;
 constexpr Exit exit_code = Exit::data;
 constexpr std::int64_t largest_size = 1 << 20;  // so that no product of four overflows by itself
+constexpr double most_floats = 1 << 28;         // of a model's activations: golden models are small
+constexpr std::int64_t most_steps = 1000;       // of AdamW on one batch
 constexpr std::int64_t most_members = 10'000;   // of a group
 constexpr std::int64_t most_name_bytes = 1 << 20;
 
@@ -55,6 +57,20 @@ std::int64_t size_attribute(const Hdf5File& file, const char* name) {
   return size;
 }
 
+// What computing with the model takes, and that it can be computed.
+void check_model(const Hdf5File& file, const Golden& golden) {
+  const auto B = static_cast<double>(golden.batch), T = static_cast<double>(golden.context),
+             D = static_cast<double>(golden.width), H = static_cast<double>(golden.heads),
+             V = static_cast<double>(golden.vocab), L = static_cast<double>(golden.layers);
+  if (golden.width % golden.heads != 0)
+    fail(exit_code, "{}: attribute width = {}: expected a multiple of heads = {}", file.path(),
+         golden.width, golden.heads);
+  if (B * T * (V + 34 * L * D + L * H * T) > most_floats)
+    fail(exit_code,
+         "{}: batch, context, vocab, layers and width make a model too large for a golden file",
+         file.path());
+}
+
 void read_header(const Hdf5File& file, Golden& golden) {
   const std::int64_t version = file.integer_attribute("/", "format_version");
   if (version != format_version)
@@ -66,6 +82,7 @@ void read_header(const Hdf5File& file, Golden& golden) {
   golden.vocab = size_attribute(file, "vocab");
   golden.context = size_attribute(file, "context");
   golden.batch = size_attribute(file, "batch");
+  check_model(file, golden);
   golden.seed = file.integer_attribute("/", "seed");
   golden.tied = file.integer_attribute("/", "tied_projector") != 0;
   golden.layer_norm_eps = file.real_attribute("/", "layer_norm_eps");
@@ -117,6 +134,13 @@ void read_parameters(const Hdf5File& file, Golden& golden) {
   if (stored != golden.params.size())
     fail(exit_code, "{}: /params holds {} arrays, /parameter_names {} names", file.path(), stored,
          golden.params.size());
+}
+
+void check_parameter_count(const Hdf5File& file, const Golden& golden) {
+  const auto expected = 4 + 12 * golden.layers + (golden.tied ? 0 : 1);
+  if (static_cast<std::int64_t>(golden.parameter_names.size()) != expected)
+    fail(exit_code, "{}: /parameter_names holds {} names, a model of {} layers has {} parameters",
+         file.path(), golden.parameter_names.size(), golden.layers, expected);
 }
 
 void read_feedback(const Hdf5File& file, Golden& golden) {
@@ -179,6 +203,9 @@ std::optional<GoldenSteps> read_steps(const Hdf5File& file, const std::string& a
   steps.params = read_tensors(file, at, golden);
   steps.grad_norm = file.reals(at + "_grad_norm");
   const auto count = static_cast<std::int64_t>(steps.grad_norm.size());
+  if (count > most_steps)
+    fail(exit_code, "{}: {} takes {} steps, expected at most {}", file.path(), at, count,
+         most_steps);
   steps.loss = reals(file, at + "_loss", {count + 1});
   return steps;
 }
@@ -259,6 +286,7 @@ Golden read_golden(const std::string& path) {
   read_feedback(file, golden);
   read_tokens(file, golden);
   read_forward(file, golden);
+  check_parameter_count(file, golden);
   for (const std::string& name : file.children("/variants", most_members))
     golden.variants.push_back(read_variant(file, name, golden));
   if (golden.variants.empty()) fail(exit_code, "{}: /variants is empty", path);

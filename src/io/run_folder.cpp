@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
+#include "base/read_file.hpp"
 #include "base/version.hpp"
 #include "io/checkpoint.hpp"
 
@@ -53,7 +54,9 @@ void cut_table(const std::string& path, std::string_view header, std::int64_t la
 
 std::optional<std::string> outcome_in(const std::string& path) {
   if (!exists(path)) return std::nullopt;
-  const Json record = Json::parse(read_text(path), nullptr, /*allow_exceptions=*/false);
+  Json record;
+  if (!parse_json_or_say_why(read_small_file(path, Exit::checkpoint), record).empty())
+    return "unknown";
   if (record.is_object() && record.contains("outcome") && record["outcome"].is_string())
     return record["outcome"].get<std::string>();
   return "unknown";

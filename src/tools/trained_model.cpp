@@ -46,6 +46,7 @@ bool is_checkpoint(const std::string& where) {
   const fs::path path = where;
   if (fs::is_directory(path, ignored) || path.extension() == ".h5" || path.filename() == "latest")
     return true;
+  if (!fs::is_regular_file(path, ignored)) return false;
   char start[4] = {};
   std::ifstream(where, std::ios::binary).read(start, sizeof start);
   return std::string_view(start, sizeof start) == "\x89HDF";

@@ -4,6 +4,7 @@ usage: mutate_checkpoint.py PROGRAM SOURCE SECONDS [SEED]   (PYTHONPATH: tests/s
 Not part of ctest. What fails is kept in fuzz-found/, with the command in its name."""
 
 import hashlib
+import os
 import pathlib
 import random
 import resource
@@ -16,7 +17,7 @@ import time
 from program import corpus, deck, work_folder, write
 
 PIECE = 64 << 20
-SECONDS, BYTES = 20, 3 << 30  # that a command may take
+CPU_SECONDS, SECONDS, BYTES = 20, 200, 3 << 30  # that a command may take
 GOOD_CODES = (0, 3, 4, 5)  # 3: a golden file; 5: a golden file whose numbers do not match
 CRASH = "ended with signal"  # the child of a checkpoint tool crashed inside HDF5
 SIGNATURES = (b"OHDR", b"OCHK", b"BTHD", b"BTLF", b"BTIN", b"FRHP", b"FHDB", b"FSHD", b"TREE", b"HEAP", b"SNOD", b"GCOL")
@@ -107,6 +108,7 @@ def write_with_digest(path, data):
 
 def limits():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     if not sanitized:
         resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
 
@@ -138,13 +140,14 @@ def targets(program, source, work):
                                                  ["checkpoint", "list", "."],
                                                  ["inspect", "step_00000001.h5"])))
     for golden in ("tied_l1.h5", "curve.h5"):
-        found.append(((pathlib.Path(source) / "tests/golden" / golden).read_bytes(), "golden.h5", (["verify", "golden.h5"],)))
+        found.append(((pathlib.Path(source) / "tests/golden" / golden).read_bytes(), "golden.h5", (["verify", "golden.h5", "--variant", "bp"],)))
     return found
 
 
 def main():
     program, source, seconds = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2], float(sys.argv[3])
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else int(time.time())
+    os.environ["OMP_NUM_THREADS"] = "1"
     rng, end, runs, crashed, found = random.Random(seed), time.time() + seconds, 0, 0, {}
     global sanitized
     sanitized = b"__asan_init" in pathlib.Path(program).read_bytes()

@@ -188,6 +188,24 @@ TEST_F(OddFile, ParametersOfAnotherNameOrShape) {
          }));
 }
 
+TEST_F(OddFile, ModelsThatCannotBeComputed) {
+  const auto parameters = [](Hdf5File& file) {
+    file.write_text("/parameter_names", "final_ln.bias");
+    file.make_array("/params/final_ln.bias", {1});
+  };
+  const auto with = [&](const char* name, std::int64_t value) {
+    const std::string path = with_header(parameters);
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
+    H5Awrite(attribute, H5T_NATIVE_INT64, &value);
+    H5Aclose(attribute);
+    H5Fclose(file);
+    return path;
+  };
+  expect({"width = 1: expected a multiple of heads = 3"}, with("heads", 3));
+  expect({"too large for a golden file"}, with("context", 1 << 20));
+}
+
 // A variant that is another one by a second name, again and again: a small file without end.
 TEST_F(OddFile, VariantsThatAreOne) {
   const std::string path =
