@@ -10,7 +10,7 @@ if(DFASCALE_TESTS)
 endif()
 
 # What MPI and HDF5 keep until the process ends is theirs; leaks of our own still fail a test.
-set(dfascale_leaks "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/leaks.supp:print_suppressions=0")
+set(dfascale_leaks "LSAN_OPTIONS=suppressions='${PROJECT_SOURCE_DIR}/tests/leaks.supp':print_suppressions=0")
 
 # tests_unit, tests_kernel, ...: builds what the tests of a label need.
 foreach(label unit kernel golden mpi fault e2e slurm)

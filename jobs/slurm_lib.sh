@@ -66,7 +66,7 @@ guard() {
 # The folder of the run that a deck describes.
 run_folder() {
   "$dfascale" deck "$@" | sed -n '/^\[run\]/,$ s/^\(name\|dir\) = "\(.*\)"$/\1 \2/p' |
-    awk '$1 == "name" {name = $2} $1 == "dir" {dir = $2} END {print dir "/" name}'
+    awk '{key = $1; sub(/^[^ ]+ /, "")} key == "name" {name = $0} key == "dir" {dir = $0} END {print dir "/" name}'
 }
 
 # The step of the newest checkpoint, -1 if there is none.

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 
-from program import Checks, Program, contents, corpus, deck, work_folder, write
+from program import Checks, Program, contents, corpus, deck, preloadable, work_folder, write
 from runs import checkpoint, same_state, untimed
 
 STEPS, EVERY = 8, 2
@@ -32,7 +32,7 @@ class Lab:
     """Runs of one deck in folders of their own, with faults or without."""
 
     def __init__(self, program, work, library):
-        self.program, self.work, self.library = program, work, library
+        self.program, self.work, self.library = program, work, preloadable(library, work)
         self.references = {}
 
     def folder(self, name):

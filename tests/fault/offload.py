@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from program import Checks, Program, corpus, deck, work_folder, write
+from program import Checks, Program, corpus, deck, preloadable, work_folder, write
 from runs import checkpoint, same_state
 
 STEPS = 3
@@ -19,7 +19,7 @@ FILE = "dfascale-activations"  # every file of a store is called so until it has
 
 class Lab:
     def __init__(self, program, work, library):
-        self.program, self.work, self.library = program, work, library
+        self.program, self.work, self.library = program, work, preloadable(library, work)
 
     def run(self, name, ranks, settings, variables):
         args = ["train", "deck.toml"]

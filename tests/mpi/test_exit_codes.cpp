@@ -18,7 +18,7 @@ struct Outcome {
 };
 
 Outcome launch(int ranks, const std::string& what) {
-  std::string command = std::string(FAILING_RANKS) + " " + what + " 2>&1";
+  std::string command = "'" + std::string(FAILING_RANKS) + "' " + what + " 2>&1";
   if (ranks > 0) {
     command = std::string(MPIEXEC) + " -n " + std::to_string(ranks) +
               " --oversubscribe --mca mpi_yield_when_idle 1 " + command;

@@ -16,6 +16,7 @@ from runs import checkpoint, same_state, untimed
 
 STEPS, EVERY, RANKS = 2000, 200, 2
 WAITS = 90  # seconds for whatever has to happen next
+RUNS = "my runs"  # a folder with a space
 
 
 class Job:
@@ -32,7 +33,7 @@ class Job:
         return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def folder(self):
-        return self.work / "runs" / self.name
+        return self.work / RUNS / self.name
 
     def steps(self):
         table = self.folder() / "metrics.csv"
@@ -189,12 +190,12 @@ def main():
         work = folder / "work"
         corpus(work / "data", 60, train=64 * STEPS + 8001)
         write(work / "deck.toml", deck(optim={"tokens": 64 * STEPS, "learning_rate": 0.003},
-                                       run={"checkpoint_steps": EVERY, "validate_points": 20}))
+                                       run={"dir": RUNS, "checkpoint_steps": EVERY, "validate_points": 20}))
         limited = begin_time_limit(slurm, work, source)
         code, said, _ = program.run(["train", "deck.toml", "--set", "run.name=whole"], work, RANKS)
         if code != 0:
             sys.exit(f"exit code {code}\n{said}")
-        reference = work / "runs/whole"
+        reference = work / RUNS / "whole"
         signalled(checks, slurm, work, source, reference, "steps", "srun", ["--signal=USR1"])
         killed_rank(checks, slurm, work, source, reference)
         signalled(checks, slurm, work, source, reference, "batch", "mpirun", ["--batch", "--signal=TERM"])

@@ -180,6 +180,13 @@ def work_folder():
         shutil.rmtree(path)
 
 
+def preloadable(library, folder):
+    """A copy of a library for LD_PRELOAD, where a space in its path would end the name; `folder` lies in one of work_folder()."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.copy(library, folder)
+
+
 class Checks:
     """Counts what was checked, prints what failed."""
 
