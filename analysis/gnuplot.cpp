@@ -4,12 +4,17 @@
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 
+#include "analysis/issue.hpp"
 #include "analysis/output.hpp"
+#include "base/error.hpp"
 
 extern char** environ;  // NOLINT: POSIX names it
 
@@ -26,6 +31,31 @@ constexpr std::array<Look, 8> looks = {{{"#0a4c86", "#9cc0df", 1, 7},
                                         {"#56b4e9", "#bbe1f6", 2, 4},
                                         {"#222222", "#bbbbbb", 3, 6},
                                         {"#8a6d3b", "#d6c8a9", 4, 8}}};
+
+constexpr std::array endings = {".png", ".svg"};
+
+/// The first line of a script.
+std::string first_line(const std::string& name) {
+  return fmt::format("# gnuplot {0}.gp   draws {0}.png and {0}.svg", name);
+}
+
+/// A new folder that nobody else can write into, where gnuplot, which follows links, draws.
+class DrawingFolder {
+ public:
+  explicit DrawingFolder(const std::filesystem::path& above)
+      : path_((above / ".dfascale-fit-XXXXXX").string()) {
+    if (!::mkdtemp(path_.data()))
+      throw InputError("cannot_write", "cannot make a folder: " + system_reason(path_));
+  }
+  ~DrawingFolder() { ::rmdir(path_.c_str()); }
+  DrawingFolder(const DrawingFolder&) = delete;
+  DrawingFolder& operator=(const DrawingFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
 
 int run_gnuplot(const std::filesystem::path& folder, const std::string& script) {
   posix_spawn_file_actions_t actions;
@@ -65,7 +95,7 @@ std::string Figure::data(const std::vector<std::string>& rows) {
 
 std::string Figure::script() const {
   return fmt::format(
-      "# gnuplot {0}.gp   draws {0}.png and {0}.svg\n{1}"
+      "{5}\n{1}"
       "do for [kind in \"png svg\"] {{\n"
       "  if (kind eq \"png\") {{\n"
       "    set terminal pngcairo size 1800,{2} font \"DejaVu Sans,13\" fontscale 2 linewidth 2 "
@@ -76,14 +106,21 @@ std::string Figure::script() const {
       "  }}\n"
       "  set output \"{0}.\".kind\n{4}"
       "  unset output\n}}\n",
-      name_, blocks_, 2 * height_, height_, commands_);
+      name_, blocks_, 2 * height_, height_, commands_, first_line(name_));
 }
 
 bool Figure::render(const std::filesystem::path& folder) const {
   remove_figure(folder, name_);
-  const std::string file = name_ + ".gp";
-  write_file(folder / file, script());
-  return run_gnuplot(folder, file) == 0;
+  write_file(folder / (name_ + ".gp"), script());
+  const DrawingFolder drawing(folder);
+  const bool is_drawn = run_gnuplot(drawing.path(), "../" + name_ + ".gp") == 0;
+  for (const char* ending : endings) {
+    const std::filesystem::path drawn = std::filesystem::path(drawing.path()) / (name_ + ending);
+    std::error_code none;
+    if (is_drawn) std::filesystem::rename(drawn, folder / (name_ + ending), none);
+    std::filesystem::remove(drawn, none);
+  }
+  return is_drawn;
 }
 
 TopKey::TopKey(std::size_t entries, std::size_t longest, std::size_t unseen_characters)
@@ -124,10 +161,13 @@ std::string axes_style() {
 }
 
 void remove_figure(const std::filesystem::path& folder, const std::string& name) {
-  for (const char* ending : {".gp", ".png", ".svg"}) {
-    std::error_code ignored;  // there was none: fine
-    std::filesystem::remove(folder / (name + ending), ignored);
-  }
+  const std::filesystem::path script = folder / (name + ".gp");
+  std::string first;
+  std::getline(std::ifstream(script) >> std::ws, first);
+  if (first != first_line(name)) return;
+  std::error_code ignored;
+  for (const char* ending : endings) std::filesystem::remove(folder / (name + ending), ignored);
+  std::filesystem::remove(script, ignored);
 }
 
 std::string escaped(std::string_view text) {

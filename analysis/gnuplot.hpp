@@ -67,7 +67,7 @@ std::size_t visible_length(std::string_view text);
 /// Borders, grid and ticks that all figures with axes share.
 std::string axes_style();
 
-/// Removes an earlier figure of this name.
+/// Removes an earlier figure of this name: files whose script this program wrote.
 void remove_figure(const std::filesystem::path& folder, const std::string& name);
 
 /// Text for a single-quoted gnuplot string in enhanced mode.

@@ -3,13 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-
 #include "analysis/figures.hpp"
 #include "analysis/fit_json.hpp"
 #include "analysis/report.hpp"
 #include "analysis/table1.hpp"
 #include "analysis/text.hpp"
+#include "base/write_file.hpp"
 
 namespace dfascale::fit {
 
@@ -56,16 +55,14 @@ void print_summary(const Results& results) {
 }  // namespace
 
 void write_file(const fs::path& path, const std::string& text) {
-  const fs::path partial = path.string() + ".partial";
-  std::ofstream file(partial, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(partial, path, error);
-  if (!file || error)
-    throw InputError("cannot_write", fmt::format("{}: check that the folder given by --out is "
-                                                 "writable and has space",
-                                                 path.string()));
+  try {
+    write_atomically(path.string(), text, Folder::of_user, Exit::data);
+  } catch (const Error& error) {
+    throw InputError("cannot_write",
+                     fmt::format("{}: {}; check that the folder given by --out is writable and has "
+                                 "space",
+                                 path.string(), error.what()));
+  }
 }
 
 void write_outputs(const Results& results) {

@@ -11,7 +11,7 @@ namespace dfascale::fit {
 /// Writes every file of the results into options.out and prints a summary.
 void write_outputs(const Results& results);
 
-/// Writes under another name, then renames.  Throws InputError cannot_write.
+/// Writes under another name, then renames; never through a link.  Throws InputError cannot_write.
 void write_file(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace dfascale::fit

@@ -6,7 +6,7 @@ packages=(
   g++ cmake ninja-build ccache git pkg-config
   openmpi-bin libopenmpi-dev libhdf5-openmpi-dev
   libtrilinos-kokkos-dev libdnnl-dev libtomlplusplus-dev libcli11-dev
-  libfmt-dev libspdlog-dev nlohmann-json3-dev librandom123-dev
+  libfmt-dev nlohmann-json3-dev librandom123-dev
   libsentencepiece-dev zlib1g-dev libzstd-dev libssl-dev
   libeigen3-dev gnuplot-nox python3 xz-utils
 )
@@ -32,7 +32,7 @@ install-dependencies.sh: this system has no apt-get; install these yourself.
 
 Spack:
   spack -e packaging/spack install    or one by one:
-  spack install cmake ninja openmpi hdf5 kokkos+serial onednn cli11 fmt spdlog nlohmann-json random123 \\
+  spack install cmake ninja openmpi hdf5 kokkos+serial onednn cli11 fmt nlohmann-json random123 \\
     sentencepiece zlib zstd openssl eigen gnuplot tomlplusplus googletest
 Modules on clusters are usually called:
   gcc (12 or newer), cmake (3.25 or newer), ninja, openmpi, hdf5, kokkos, onednn, eigen, gnuplot

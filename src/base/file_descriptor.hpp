@@ -17,6 +17,8 @@ class FileDescriptor {
   }
   ~FileDescriptor();
   int number() const { return number_; }
+  /// Hands the descriptor over: the caller closes it.
+  int release() { return std::exchange(number_, -1); }
 
  private:
   int number_ = -1;

@@ -1,15 +1,16 @@
 #include "base/log.hpp"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/spdlog.h>
+#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <mutex>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/write_file.hpp"
 
 namespace dfascale::log {
 namespace {
@@ -20,13 +21,25 @@ struct Voice {
   bool speaks = true;
   bool progress_shown = false;
   double last_progress = -1e30;
-  std::shared_ptr<spdlog::logger> file;
+  std::unique_ptr<AppendFile> file;
   std::mutex mutex;  ///< a checkpoint's thread may warn
 };
 
 Voice& voice() {
   static Voice one;
   return one;
+}
+
+/// A log that cannot be written does not end a run: it is said, once.
+void write_to_file(const char* level, const std::string& text) {
+  if (!voice().file) return;
+  try {
+    const std::tm now = fmt::localtime(std::time(nullptr));
+    voice().file->append(fmt::format("{:%Y-%m-%dT%H:%M:%S} {} {}", now, level, text));
+  } catch (const Error& error) {
+    std::fprintf(stderr, "warning: the log ends here: %s\n", error.what());
+    voice().file.reset();
+  }
 }
 
 void end_progress_line() {
@@ -40,14 +53,7 @@ void speak_on_this_rank(bool speaks) { voice().speaks = speaks; }
 
 void also_to_file(const std::string& path) {
   if (!voice().speaks) return;
-  try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
-    voice().file = std::make_shared<spdlog::logger>("run", sink);
-    voice().file->set_pattern("%Y-%m-%dT%H:%M:%S %l %v");
-    voice().file->flush_on(spdlog::level::info);
-  } catch (const spdlog::spdlog_ex& problem) {
-    fail(Exit::checkpoint, "{}: cannot write the log: {}", path, problem.what());
-  }
+  voice().file = std::make_unique<AppendFile>(path, "");
 }
 
 void close_file() { voice().file.reset(); }
@@ -58,7 +64,7 @@ void line(const std::string& text) {
   end_progress_line();
   std::puts(text.c_str());
   std::fflush(stdout);
-  if (voice().file) voice().file->info("{}", text);
+  write_to_file("info", text);
 }
 
 void warning(const std::string& text) {
@@ -66,7 +72,7 @@ void warning(const std::string& text) {
   const std::lock_guard lock(voice().mutex);
   end_progress_line();
   std::fprintf(stderr, "warning: %s\n", text.c_str());
-  if (voice().file) voice().file->warn("{}", text);
+  write_to_file("warning", text);
 }
 
 void warning_of_rank(int rank, const std::string& text) {

@@ -106,12 +106,16 @@ FileDescriptor::~FileDescriptor() {
 FileDescriptor open_regular_file(const std::string& path, Exit code) {
   // O_NONBLOCK: opening a pipe would wait for its writer.
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.number() < 0) fail(code, "cannot read {}", system_reason(path));
+  check_regular(file, path, code);
+  return file;
+}
+
+void check_regular(const FileDescriptor& file, const std::string& path, Exit code) {
   struct stat about {};
-  if (file.number() < 0 || ::fstat(file.number(), &about) != 0)
-    fail(code, "cannot read {}", system_reason(path));
+  if (::fstat(file.number(), &about) != 0) fail(code, "cannot look at {}", system_reason(path));
   if (!S_ISREG(about.st_mode))
     fail(code, "{}: expected a file, this is {}", path, kind_of(about.st_mode));
-  return file;
 }
 
 std::string read_small_file(const std::string& path, Exit code, std::int64_t most) {

@@ -19,6 +19,9 @@ constexpr std::int64_t most_small_file_bytes = 64 << 20;
 /// without a writer is an Error (of the given code) as a device or a folder is.
 FileDescriptor open_regular_file(const std::string& path, Exit code);
 
+/// Throws Error (of the given code) naming what an open file is, unless it is a regular file.
+void check_regular(const FileDescriptor& file, const std::string& path, Exit code);
+
 /// Reads a regular file whole.  Throws Error (of the given code) if it cannot be read or holds more
 /// than `most` bytes.
 std::string read_small_file(const std::string& path, Exit code,

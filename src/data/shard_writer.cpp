@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/write_file.hpp"
 #include "data/sha256.hpp"
 #include "data/token_file.hpp"
 
@@ -15,6 +16,14 @@ namespace {
   fail(Exit::data,
        "cannot write {}; nothing was put in place, free some space or choose another --out",
        system_reason(path));
+}
+
+std::FILE* made(const std::string& path) {
+  FileDescriptor file = make_file(path, Exit::data);
+  std::FILE* const opened = ::fdopen(file.number(), "wb");
+  if (!opened) fail_writing(path);
+  file.release();
+  return opened;
 }
 
 void write_all(std::FILE* file, const void* data, std::size_t bytes, const std::string& path) {
@@ -35,8 +44,7 @@ std::string ShardWriter::path() const { return folder_ + "/" + shards_.back().na
 
 void ShardWriter::open_shard() {
   shards_.push_back({fmt::format("{}_{:06}.bin", name_, shards_.size()), 0, ""});
-  file_.reset(std::fopen(path().c_str(), "wb"));
-  if (!file_) fail_writing(path());
+  file_.reset(made(path()));
   const std::vector<std::int32_t> room(token_file_header_bytes / 4, 0);
   write_all(file_.get(), room.data(), token_file_header_bytes, path());
   written_ = 0;
@@ -69,9 +77,7 @@ std::vector<ShardRecord> ShardWriter::finish() {
 }
 
 void write_whole_file(const std::string& path, const std::string& contents) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wb"),
-                                                             std::fclose);
-  if (!file) fail_writing(path);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(made(path), std::fclose);
   write_all(file.get(), contents.data(), contents.size(), path);
   flush_all(file.get(), path);
 }

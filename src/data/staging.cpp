@@ -65,6 +65,21 @@ void check_replaceable(const std::string& out, Existing existing) {
   }
 }
 
+/// Removes what prepare writes into its hidden folder, and the folder unless something else is in
+/// it.
+void remove_staging(const std::string& staging) {
+  std::error_code problem;
+  if (!fs::is_directory(fs::symlink_status(staging, problem))) return;
+  for (fs::directory_iterator entry(staging, problem), end; !problem && entry != end;
+       entry.increment(problem)) {
+    const std::string name = entry->path().filename().string();
+    std::error_code ignored;
+    if (is_own_shard(name) || (is_prepared_file(name) && !is_shard(name)))
+      fs::remove(entry->path(), ignored);
+  }
+  fs::remove(staging, problem);  // only if empty
+}
+
 }  // namespace
 
 bool is_half_published(const std::string& folder) {
@@ -90,12 +105,18 @@ Staging::Staging(const std::string& out, Existing existing)
          "--out",
          out_);
   }
-  fs::remove_all(staging_, problem);  // left by a run that was killed
-  fs::create_directory(staging_, problem);
-  if (problem) {
+  remove_staging(staging_);  // left by a run that was killed
+  problem.clear();
+  const bool is_made = fs::create_directory(staging_, problem);
+  if (!is_made) {
     ::close(lock_);
-    fail(Exit::data, "cannot write to the folder {}: {}; choose another --out", out_,
-         problem.message());
+    if (problem)
+      fail(Exit::data, "cannot write to the folder {}: {}; choose another --out", out_,
+           problem.message());
+    fail(Exit::data,
+         "{}: expected nothing, or what a killed dfascale prepare left there, but this is none of "
+         "its folders or holds other files; move it elsewhere, or choose another --out",
+         staging_);
   }
   clean_up_.emplace([this] { remove(); });
 }
@@ -110,8 +131,7 @@ void Staging::remove() {
   constexpr int most_tries = 100;
   const std::lock_guard lock(publishing_);
   std::error_code problem;
-  for (int i = 0; i < most_tries && fs::exists(staging_, problem); ++i)
-    fs::remove_all(staging_, problem);
+  for (int i = 0; i < most_tries && fs::exists(staging_, problem); ++i) remove_staging(staging_);
   if (made_out_) fs::remove(out_, problem);  // only if empty
 }
 
@@ -120,9 +140,13 @@ void Staging::publish() {
   try {
     // corpus.json says that a folder is complete: first to go, last to come.
     fs::remove(fs::path(out_) / "corpus.json");
-    for (const fs::path& old : prepared_files(out_)) fs::remove(old);
-    for (const fs::path& file : prepared_files(staging_))
-      if (file.filename() != "corpus.json") fs::rename(file, fs::path(out_) / file.filename());
+    std::vector<fs::path> old = prepared_files(out_);
+    for (const fs::path& file : prepared_files(staging_)) {
+      const fs::path place = fs::path(out_) / file.filename();
+      std::erase(old, place);
+      if (file.filename() != "corpus.json") fs::rename(file, place);
+    }
+    for (const fs::path& file : old) fs::remove(file);
     fs::rename(fs::path(staging_) / "corpus.json", fs::path(out_) / "corpus.json");
     ::fsync(lock_);
   } catch (const fs::filesystem_error& problem) {

@@ -71,7 +71,9 @@ class CheckpointFolder {
   const SaveTimes& times() const { return times_; }
   const WriterRanks& ranks() const { return ranks_; }
 
-  /// Collective.  The newest checkpoint whose digest is right; broken ones are named in a warning.
+  /// Collective.  The newest checkpoint whose digest is right; damaged ones are named in a warning.
+  /// None if there are no checkpoints at all.  Throws Error(Exit::checkpoint) if there are and none
+  /// is good, and if one that is newer than the newest good one cannot be read or has no digest.
   std::optional<std::string> newest_good() const;
   /// Where the checkpoint of a step is or would be.
   std::string path_of(std::int64_t step) const;
@@ -80,11 +82,13 @@ class CheckpointFolder {
   /// Collective.  The same as the first rank sees them: another node may see a file later.
   std::vector<std::int64_t> agreed_steps() const;
   /// Collective.  After a restart from an older checkpoint: the newer ones belong to an abandoned
-  /// future and are set aside as NAME.abandoned, so that no restart takes them.
+  /// future and are set aside as NAME.abandoned (NAME.abandoned.2, ...), so that no restart takes
+  /// them.
   void abandon_after(std::int64_t step) const;
 
  private:
   void prune(std::int64_t newest) const;
+  [[noreturn]] void fail_unreadable(const std::string& reason) const;
 
   std::string folder_;
   std::int64_t keep_, keep_every_steps_;
@@ -92,6 +96,10 @@ class CheckpointFolder {
   WriterRanks ranks_;
   SaveTimes times_;
 };
+
+/// Removes the checkpoints of a folder, their digests, `latest`, and the folder if nothing else is
+/// in it.
+void remove_checkpoints(const std::string& folder);
 
 /// Shapes of arrays by their paths, "/params/final_ln.bias".
 using Shapes = std::map<std::string, std::vector<std::int64_t>>;

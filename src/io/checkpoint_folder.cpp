@@ -21,40 +21,67 @@ constexpr Exit exit_code = Exit::checkpoint;
 constexpr std::string_view prefix = "step_", suffix = ".h5";
 constexpr double mebibyte = 1 << 20;
 
-std::optional<std::int64_t> step_of(const std::string& name) {
-  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
-  const char* end = name.data() + name.size() - suffix.size();
+/// The step in a name that begins with "step_NUMBER.h5"; what follows goes to `rest`.
+std::optional<std::int64_t> step_and_rest(std::string_view name, std::string_view& rest) {
+  if (!name.starts_with(prefix)) return std::nullopt;
   std::int64_t step = 0;
+  const char* const end = name.data() + name.size();
   const auto result = std::from_chars(name.data() + prefix.size(), end, step);
-  return result.ec == std::errc{} && result.ptr == end ? std::optional(step) : std::nullopt;
+  rest = {result.ptr, end};
+  if (result.ec != std::errc{} || !rest.starts_with(suffix)) return std::nullopt;
+  rest.remove_prefix(suffix.size());
+  return step;
+}
+
+std::optional<std::int64_t> step_of(const std::string& name) {
+  std::string_view rest;
+  const auto step = step_and_rest(name, rest);
+  return rest.empty() ? step : std::nullopt;
 }
 
 std::string file_name(std::int64_t step) { return fmt::format("{}{:08}{}", prefix, step, suffix); }
 
-bool is_digest_without_checkpoint(const std::string& path) {
-  for (const std::string_view ending : {".digest", ".digest.new"})
-    if (path.ends_with(ending)) return !exists(path.substr(0, path.size() - ending.size()));
-  return false;
+/// What a killed save leaves, by its name: half a file, or a digest whose file never came.
+bool is_leftover(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  if (name == "latest.tmp") return true;
+  std::string_view rest;
+  if (!step_and_rest(name, rest)) return false;
+  constexpr std::string_view staged = ".digest.new";
+  if (rest != staged) return rest.ends_with(".tmp");
+  const std::string whole = path.string();
+  return !exists(whole.substr(0, whole.size() - staged.size()));
 }
 
-// What a killed save can leave.
 void remove_leftovers(const std::string& folder) {
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string path = entry.path().string();
-    if (path.ends_with(".tmp") || is_digest_without_checkpoint(path)) remove_file(path);
-  }
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (is_leftover(entry.path())) remove_file(entry.path().string());
 }
 
+/// For people: restarting needs no such link, so what is wrong with it is only said.
 void point_latest(const std::string& folder, const std::string& name) {
   const std::string link = folder + "/latest", temporary = link + ".tmp";
-  remove_file(temporary);
-  if (::symlink(name.c_str(), temporary.c_str()) != 0) {
-    // Some file systems have no links; restarting does not need this one.
-    log::warn("{}: cannot be made", system_reason(link));
+  try {
+    const auto there = std::filesystem::symlink_status(link);
+    if (std::filesystem::exists(there) && !std::filesystem::is_symlink(there))
+      fail(exit_code, "{}: not a link of this program's, and stays as it is", link);
+    remove_file(temporary);
+    if (::symlink(name.c_str(), temporary.c_str()) != 0)
+      fail(exit_code, "{}: cannot be made", system_reason(link));
+    rename_over(temporary, link);
+  } catch (const std::exception& error) {
+    ::unlink(temporary.c_str());
+    log::warn("{} does not point to {}: {}", link, name, error.what());
     return;
   }
-  rename_over(temporary, link);
   flush_to_disk(folder);
+}
+
+/// Removes the link, if it is one.
+void remove_latest(const std::string& folder) {
+  std::error_code ignored;
+  const std::string link = folder + "/latest";
+  if (std::filesystem::is_symlink(link, ignored)) remove_file(link);
 }
 
 }  // namespace
@@ -151,14 +178,47 @@ void CheckpointFolder::prune(std::int64_t newest) const {
   }
 }
 
-std::optional<std::string> CheckpointFolder::newest_good() const {
-  const auto present = agreed_steps();
-  for (auto step = present.rbegin(); step != present.rend(); ++step) {
-    const auto damage = damage_of(path_of(*step), ranks_);
-    if (!damage) return path_of(*step);
-    log::warn("broken checkpoint left aside: {}", *damage);
+void remove_checkpoints(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    std::string_view rest;
+    const std::string name = entry.path().filename().string();
+    if (step_and_rest(name, rest)) remove_file(entry.path().string());
   }
-  return std::nullopt;
+  remove_latest(folder);
+  remove_folder_if_empty(folder);
+}
+
+std::optional<std::string> CheckpointFolder::newest_good() const {
+  constexpr int most_looks = 100;  // at a live run's folder, where files come and go
+  std::size_t damaged = 0, present = 0;
+  for (int look = 0; look < most_looks; ++look) {
+    const auto steps = agreed_steps();
+    damaged = 0, present = steps.size();
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+      const Finding finding = examine(path_of(*step), ranks_);
+      if (finding.condition == Condition::good) return path_of(*step);
+      if (finding.condition == Condition::unreadable) fail_unreadable(finding.reason);
+      if (finding.condition == Condition::gone) continue;
+      damaged += 1;
+      log::warn("broken checkpoint left aside: {}", finding.reason);
+    }
+    if (damaged == present) break;  // else some went while others were looked at
+  }
+  if (present == 0) return std::nullopt;
+  fail(exit_code,
+       "{}: {} checkpoints, and none of them is good: nothing was changed; bring back good copies "
+       "with their digests, or begin anew under another run.name or with this folder moved away",
+       folder_, present);
+}
+
+// A damaged checkpoint stays damaged, and the one before is the best there is.  This one may be
+// good: to go back behind it would throw work away.
+void CheckpointFolder::fail_unreadable(const std::string& reason) const {
+  fail(exit_code,
+       "{}; this does not say that the checkpoint is damaged, so nothing was changed: make it and "
+       "its digest readable again, or, to go on without it, move it out of {}",
+       reason, folder_);
 }
 
 void CheckpointFolder::abandon_after(std::int64_t step) const {
@@ -167,12 +227,12 @@ void CheckpointFolder::abandon_after(std::int64_t step) const {
     const auto first_later = std::ranges::upper_bound(present, step);
     if (first_later == present.end()) return;
     for (const std::int64_t later : std::span(first_later, present.end())) {
-      const std::string path = path_of(later);
-      rename_over(path, path + ".abandoned");
-      move_digest(path, path + ".abandoned");
-      log::warn("{} belongs to an abandoned future: renamed to *.abandoned", path);
+      const std::string path = path_of(later), aside = free_name(path + ".abandoned");
+      rename_over(path, aside);
+      move_digest(path, aside);
+      log::warn("{} belongs to an abandoned future: renamed to {}", path, aside);
     }
-    if (first_later == present.begin()) remove_file(folder_ + "/latest");
+    if (first_later == present.begin()) remove_latest(folder_);
     else point_latest(folder_, file_name(*(first_later - 1)));
   });
 }

@@ -23,7 +23,7 @@ std::vector<std::uint64_t> write_structure(const std::string& path, const Checkp
                                            const std::vector<ArraySlice>& arrays,
                                            const std::vector<std::uint64_t>& checksums) {
   // A full disk shows here, before anything is written.
-  reserve(path, CheckpointFolder::file_bytes(arrays));
+  reserve(make_temporary(path, exit_code), CheckpointFolder::file_bytes(arrays), path);
   Hdf5File file = Hdf5File::create(path, exit_code);
   write_meta(file, meta);
   std::vector<std::uint64_t> places;
@@ -34,7 +34,7 @@ std::vector<std::uint64_t> write_structure(const std::string& path, const Checkp
   }
   file.close();
   // Creating the file gave the room back; now exactly what it needs.
-  reserve(path, static_cast<std::int64_t>(std::filesystem::file_size(path)));
+  reserve(open_to_write(path), static_cast<std::int64_t>(std::filesystem::file_size(path)), path);
   return places;
 }
 
@@ -134,8 +134,8 @@ void publish(const std::string& temporary, const std::string& path, const std::s
 
 SaveTimes write_checkpoint(const std::string& path, const CheckpointMeta& meta,
                            const std::vector<ArraySlice>& arrays, int compression,
-                           const WriterRanks& ranks) {
-  const std::string temporary = path + ".tmp";
+                           const WriterRanks& ranks, Folder folder) {
+  const std::string temporary = temporary_name(path, folder);
   const double begun = seconds_now();
   const auto checksums = checksums_of(arrays, ranks);
   const double started = seconds_now();

@@ -5,15 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "base/write_file.hpp"
 #include "io/checkpoint.hpp"
 
 namespace dfascale {
 
-/// Collective.  Writes PATH.tmp, flushes it to disk, reads it back, then gives it its name and its
-/// digest.  If any rank fails all throw, and what was at PATH is as it was.  `compression` as
-/// CheckpointFolder takes it.
+/// Collective.  Writes under a temporary name, flushes to disk, reads back, then gives the file its
+/// name and its digest.  If any rank fails all throw, and what was at PATH is as it was.
+/// `compression` as CheckpointFolder takes it.  A user's folder is written by one rank alone.
 SaveTimes write_checkpoint(const std::string& path, const CheckpointMeta& meta,
                            const std::vector<ArraySlice>& arrays, int compression,
-                           const WriterRanks& ranks);
+                           const WriterRanks& ranks, Folder folder = Folder::own);
 
 }  // namespace dfascale

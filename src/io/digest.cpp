@@ -96,6 +96,21 @@ std::string difference(const std::string& path, const std::string& stored,
   return fmt::format("{}: the content does not match its digest", path);
 }
 
+void read_digests(const std::string& file, std::string& stored, std::string& staged) {
+  length_of(file);
+  const bool has_stored = exists(file + ".digest"), has_staged = exists(file + ".digest.new");
+  if (has_stored) stored = read_small_file(file + ".digest", Exit::checkpoint);
+  if (has_staged) staged = read_small_file(file + ".digest.new", Exit::checkpoint);
+  if (!has_stored && !has_staged)
+    fail(Exit::checkpoint,
+         "{}: not a checkpoint, or copied without its digest: {}.digest is missing", file, file);
+}
+
+bool is_missing(const std::string& file) {
+  struct stat about {};
+  return ::lstat(file.c_str(), &about) != 0 && errno == ENOENT;
+}
+
 }  // namespace
 
 std::string digest_of(const std::string& file, const WriterRanks& ranks) {
@@ -117,27 +132,24 @@ std::string digest_of(const std::string& file, const WriterRanks& ranks) {
   return text;
 }
 
-std::optional<std::string> damage_of(const std::string& file, const WriterRanks& ranks) {
+Finding examine(const std::string& file, const WriterRanks& ranks) {
   try {
     std::string stored, staged;
-    on_first(ranks, Exit::checkpoint, [&] {
-      length_of(file);
-      if (exists(file + ".digest")) stored = read_small_file(file + ".digest", Exit::checkpoint);
-      if (exists(file + ".digest.new"))
-        staged = read_small_file(file + ".digest.new", Exit::checkpoint);
-      if (stored.empty() && staged.empty())
-        fail(Exit::checkpoint,
-             "{}: not a checkpoint, or copied without its digest: {}.digest is missing", file,
-             file);
-    });
+    on_first(ranks, Exit::checkpoint, [&] { read_digests(file, stored, staged); });
     stored = ranks.from_first(stored);
     staged = ranks.from_first(staged);
     const std::string found = digest_of(file, ranks);
-    if (found == stored || found == staged) return std::nullopt;
-    return difference(file, stored.empty() ? staged : stored, found);
+    if (found == stored || found == staged) return {Condition::good, ""};
+    return {Condition::damaged, difference(file, stored.empty() ? staged : stored, found)};
   } catch (const Error& error) {
-    return error.what();
+    const bool is_gone = ranks.from_first(is_missing(file) ? "gone" : "") == "gone";
+    return {is_gone ? Condition::gone : Condition::unreadable, error.what()};
   }
+}
+
+std::optional<std::string> damage_of(const std::string& file, const WriterRanks& ranks) {
+  const Finding finding = examine(file, ranks);
+  return finding.condition == Condition::good ? std::nullopt : std::optional(finding.reason);
 }
 
 void stage_digest(const std::string& file, const std::string& digest) {

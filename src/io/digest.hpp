@@ -12,6 +12,17 @@ namespace dfascale {
 /// Collective.  The text that belongs into FILE.digest.
 std::string digest_of(const std::string& file, const WriterRanks& ranks);
 
+/// What a look at a file and its digest shows.  `unreadable` says nothing about the file: its disk,
+/// its rights or its digest are missing.
+enum class Condition { good, damaged, unreadable, gone };
+struct Finding {
+  Condition condition;
+  std::string reason;  ///< unless it is good
+};
+
+/// Collective.  Whether a file matches its digest.
+Finding examine(const std::string& file, const WriterRanks& ranks);
+
 /// Collective.  What is wrong with a file that should match its digest; none if it does.
 /// FILE.digest.new counts too: it is there while a checkpoint of the same step is replaced.
 std::optional<std::string> damage_of(const std::string& file, const WriterRanks& ranks);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/read_file.hpp"
+#include "base/write_file.hpp"
 #include "io/hdf5_library.hpp"
 
 namespace dfascale {
@@ -96,10 +97,13 @@ Hdf5File Hdf5File::open(const std::string& path, Exit code, Hdf5Names names) {
 
 Hdf5File Hdf5File::create(const std::string& path, Exit code) {
   constexpr std::int64_t large = 64 << 10, page = 4 << 10;  // bytes: large arrays start on a page
+  // HDF5 itself would follow a link: it gets the file that was made here, not the name.
+  const FileDescriptor made = make_temporary(path, code);
+  const std::string opened = fmt::format("/proc/self/fd/{}", made.number());
   const auto make = [&](hid_t access) {
     H5Pset_alignment(access, large, page);
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
-    const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    const hid_t file = H5Fcreate(opened.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
     if (file < 0) fail(code, "{}: cannot be created ({})", path, hdf5_reason());
     return file;
   };

@@ -1,7 +1,6 @@
 #include "io/run_folder.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
@@ -16,40 +15,62 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t schema_version = 1;
-constexpr std::string_view metrics_header =
-    "step,tokens,train_loss,val_loss,lr,grad_norm,flops,seconds,step_seconds,tokens_per_second,mfu";
-constexpr std::string_view alignment_header = "step,tensor,cosine,norm_rule,norm_bp";
+/// Lines of a table, sorted out.
+struct Sorted {
+  std::string kept, cut;              ///< rows up to a step; later rows, and lines that are no rows
+  std::vector<std::int64_t> steps;    ///< of the rows kept
+  bool has_trained_rows_cut = false;  ///< after step 0, which any run begins with
+};
 
-// Nine digits hold any float; blank where there is no value.
-std::string short_number(const std::optional<double>& value) {
-  return value ? fmt::format("{:.9g}", *value) : "";
-}
-
-// Of a whole row.
-std::optional<std::int64_t> step_of(std::string_view row, std::string_view header) {
-  std::int64_t step = 0;
-  const auto number = std::from_chars(row.data(), row.data() + row.size(), step);
-  const bool is_whole =
-      number.ec == std::errc{} &&
-      std::count(row.begin(), row.end(), ',') == std::count(header.begin(), header.end(), ',');
-  return is_whole ? std::optional(step) : std::nullopt;
-}
-
-// Rewrites a table without the rows after last_step and without a last row cut short.
-void cut_table(const std::string& path, std::string_view header, std::int64_t last_step) {
-  if (!exists(path)) return;
-  const std::string table = read_text(path);
-  std::string kept(header);
-  kept += '\n';
-  for (std::size_t start = table.find('\n') + 1, end = 0; start != 0; start = end + 1) {
-    end = table.find('\n', start);
-    if (end == std::string::npos) break;
-    const std::string_view row(table.data() + start, end - start);
-    const std::optional<std::int64_t> step = step_of(row, header);
-    if (!step) log::warn("{}: left out, since it is no row: {}", path, row);
-    else if (*step <= last_step) kept.append(row) += '\n';
+Sorted sort_out(const std::string& table, std::string_view header, const std::string& path,
+                std::int64_t last_step) {
+  Sorted sorted;
+  const std::vector<std::string_view> lines = lines_below(table, header, path);
+  for (const std::string_view& line : lines) {
+    const std::optional<std::int64_t> step = step_of_row(line, header);
+    if (step && *step <= last_step) {
+      sorted.kept.append(line) += '\n';
+      sorted.steps.push_back(*step);
+      continue;
+    }
+    const bool is_cut_short = !step && &line == &lines.back() && !table.ends_with('\n');
+    if (!step) log::warn("{}: left out, since it is no row: {}", path, line);
+    if (is_cut_short) continue;
+    sorted.cut.append(line) += '\n';
+    sorted.has_trained_rows_cut |= !step || *step > 0;
   }
-  if (kept != table) write_atomically(path, kept);
+  return sorted;
+}
+
+std::string aside_name(const std::string& path, std::int64_t step) {
+  return free_name(fmt::format("{}.before-step-{}", path, std::max<std::int64_t>(step, 0)));
+}
+
+/// Rewrites a table without the rows after `last_step`, which get a file of their own; the steps
+/// that stay.
+Sorted cut_table(const std::string& path, std::string_view header, std::int64_t last_step) {
+  if (!exists(path)) return {};
+  const std::string table = read_text(path);
+  Sorted sorted = sort_out(table, header, path, last_step);
+  const std::string title = std::string(header) + "\n";
+  if (sorted.has_trained_rows_cut) {
+    const std::string aside = aside_name(path, last_step);
+    write_atomically(aside, title + sorted.cut);
+    log::warn("{}: the rows that come anew are kept in {}", path, aside);
+  }
+  if (title + sorted.kept != table) write_atomically(path, title + sorted.kept);
+  return sorted;
+}
+
+void copy_aside(const std::string& path, std::int64_t step) {
+  if (exists(path)) write_atomically(aside_name(path, step), read_text(path));
+}
+
+/// Throws where a table cannot be gone on with.
+void check_headers(const std::string& folder) {
+  for (const auto& [name, header] :
+       {std::pair{"/metrics.csv", metrics_header}, std::pair{"/alignment.csv", alignment_header}})
+    if (exists(folder + name)) lines_below(read_text(folder + name), header, folder + name);
 }
 
 std::optional<std::string> outcome_in(const std::string& path) {
@@ -62,16 +83,10 @@ std::optional<std::string> outcome_in(const std::string& path) {
   return "unknown";
 }
 
-bool has_rows(const std::string& path) {
-  if (!exists(path)) return false;
-  const std::string table = read_text(path);
-  return std::count(table.begin(), table.end(), '\n') > 1;
-}
-
 // A folder with a deck and no result may be used again: its run failed before the first row.
 void refuse_another_run(const std::string& path, const std::optional<std::string>& outcome) {
   const CheckpointFolder checkpoints(path + "/checkpoints", 1, 0, WriterRanks::alone());
-  if (!has_rows(path + "/metrics.csv") && checkpoints.steps().empty()) return;
+  if (read_metrics(path + "/metrics.csv").empty() && checkpoints.steps().empty()) return;
   fail(
       Exit::checkpoint,
       "{}: already holds a run (outcome: {}) and run.restart = \"never\": choose another run.name, "
@@ -121,7 +136,24 @@ RunFolder::RunFolder(std::string path, Restarting restarting) : path_(std::move(
   lock_ = FolderLock(path_);
   earlier_outcome_ = outcome_in(path_ + "/run.json");
   if (restarting == Restarting::never) refuse_another_run(path_, earlier_outcome_);
-  cut_after(std::numeric_limits<std::int64_t>::max());
+  check_headers(path_);
+}
+
+void RunFolder::begin_after(std::int64_t step) {
+  const std::string metrics = path_ + "/metrics.csv";
+  const bool is_new = !exists(metrics) && !earlier_outcome_;
+  const Sorted sorted = cut_table(metrics, metrics_header, step);
+  cut_table(path_ + "/alignment.csv", alignment_header, step);
+  if (step < 0 && sorted.has_trained_rows_cut)
+    for (const char* name : {"/deck.toml", "/run.json"}) copy_aside(path_ + name, step);
+  const std::string missing = missing_steps(sorted.steps, step);
+  if (!missing.empty() && !is_new)
+    log::warn(
+        "{}: rows of steps {} are missing; they do not come again (a run begun from another's "
+        "checkpoint has none of the steps before it)",
+        metrics, missing);
+  metrics_ = AppendFile(metrics, metrics_header);
+  alignment_ = AppendFile();
 }
 
 void RunFolder::write_deck(const std::string& toml) {
@@ -134,26 +166,50 @@ void RunFolder::write_run(const RunRecord& record) {
   write_atomically(path_ + "/run.json", json_of(record).dump(2, ' ', false, replace) + "\n");
 }
 
-void RunFolder::append(const MetricsRow& row) {
-  metrics_.append(fmt::format("{},{},{},{},{},{},{:.17g},{:.17g},{},{},{}", row.step, row.tokens,
-                              short_number(row.train_loss), short_number(row.val_loss),
-                              short_number(row.lr), short_number(row.grad_norm), row.flops,
-                              row.seconds, short_number(row.step_seconds),
-                              short_number(row.tokens_per_second), short_number(row.mfu)));
-}
+void RunFolder::append(const MetricsRow& row) { metrics_.append(text_of(row)); }
 
 void RunFolder::append_alignment(const AlignmentRow& row) {
   if (alignment_.path().empty())
     alignment_ = AppendFile(path_ + "/alignment.csv", alignment_header);
-  alignment_.append(fmt::format("{},{},{:.9g},{:.9g},{:.9g}", row.step, row.tensor, row.cosine,
-                                row.norm_rule, row.norm_bp));
+  alignment_.append(text_of(row));
 }
 
-void RunFolder::cut_after(std::int64_t step) {
-  cut_table(path_ + "/metrics.csv", metrics_header, step);
-  cut_table(path_ + "/alignment.csv", alignment_header, step);
-  metrics_ = AppendFile(path_ + "/metrics.csv", metrics_header);
-  alignment_ = AppendFile();
+bool RunFolder::lacks_validation(std::int64_t step) const {
+  return std::ranges::any_of(read_metrics(path_ + "/metrics.csv"), [&](const MetricsRow& row) {
+    return row.step == step && !row.val_loss;
+  });
+}
+
+// One write: whoever reads the table meanwhile finds the row without the loss or with it.
+void RunFolder::add_validation(std::int64_t step, double val_loss) {
+  const std::string path = path_ + "/metrics.csv", table = read_text(path);
+  const std::vector<std::string_view> lines = lines_below(table, metrics_header, path);
+  const auto last = lines.empty() ? std::nullopt : metrics_row(lines.back());
+  if (!last || last->step != step || last->val_loss) return;
+  write_at(open_to_write(path), lines.back().data() - table.data(),
+           with_validation(lines.back(), val_loss) + "\n", path);
+}
+
+bool RunFolder::lacks_alignment(std::int64_t step) const {
+  const std::string path = path_ + "/alignment.csv";
+  if (!exists(path)) return true;
+  const std::string table = read_text(path);
+  return std::ranges::none_of(
+      lines_below(table, alignment_header, path),
+      [&](std::string_view line) { return step_of_row(line, alignment_header) == step; });
+}
+
+void RunFolder::set_aside(const std::string& name, std::int64_t step) const {
+  const std::string path = path_ + "/" + name;
+  if (exists(path)) rename_over(path, aside_name(path, step));
+}
+
+void remove_run(const std::string& folder) {
+  remove_checkpoints(folder + "/checkpoints");
+  for (const char* name : {"/deck.toml", "/run.json", "/metrics.csv", "/alignment.csv", "/log.txt",
+                           "/trace.json", "/tokens.json", "/diverged.txt", "/lock"})
+    remove_file(folder + name);
+  remove_folder_if_empty(folder);
 }
 
 }  // namespace dfascale

@@ -1,6 +1,7 @@
 // The records of one run (SPEC section 7): deck.toml, run.json, metrics.csv, alignment.csv in
 // runs/NAME.  Only one rank makes one.  Whole files are replaced atomically, rows are appended in
-// one write each, so a killed run leaves nothing half written.
+// one write each, so a killed run leaves nothing half written.  Nothing recorded is thrown away:
+// what a restart cuts is kept beside.
 #pragma once
 
 #include <cstdint>
@@ -10,23 +11,9 @@
 #include <vector>
 
 #include "io/files.hpp"
+#include "io/run_tables.hpp"
 
 namespace dfascale {
-
-/// A row of metrics.csv: cumulative columns after `step` updates; blank where not evaluated.
-struct MetricsRow {
-  std::int64_t step = 0, tokens = 0;
-  std::optional<double> train_loss, val_loss, lr, grad_norm;
-  double flops = 0, seconds = 0;
-  std::optional<double> step_seconds, tokens_per_second, mfu;
-};
-
-/// A row of alignment.csv; tensor is a parameter's name, a block ("blocks.3") or "all".
-struct AlignmentRow {
-  std::int64_t step = 0;
-  std::string tensor;
-  double cosine = 0, norm_rule = 0, norm_bp = 0;
-};
 
 /// run.json.  Empty texts, lists and unset numbers are left out.
 struct RunRecord {
@@ -49,7 +36,7 @@ enum class Restarting { never, allowed };
 class RunFolder {
  public:
   /// Makes the folder, checks that it can be written and takes its lock.  A folder that already
-  /// holds a run is an error unless restarting is allowed.
+  /// holds a run is an error unless restarting is allowed.  Changes no record.
   RunFolder(std::string path, Restarting restarting);
 
   const std::string& path() const { return path_; }
@@ -58,12 +45,21 @@ class RunFolder {
   /// The outcome in run.json as found on opening; none for a new folder.
   const std::optional<std::string>& earlier_outcome() const { return earlier_outcome_; }
 
+  /// Opens the tables for a run that goes on after `step` (-1: that begins).  Later rows are moved
+  /// to TABLE.before-step-N; where a run begins over another's rows, so are deck.toml and run.json.
+  void begin_after(std::int64_t step);
   void write_deck(const std::string& toml);
   void write_run(const RunRecord& record);
   void append(const MetricsRow& row);
   void append_alignment(const AlignmentRow& row);
-  /// Removes the rows after `step` from both tables (-1: all rows), and a row cut short.
-  void cut_after(std::int64_t step);
+  /// Whether metrics.csv has a row of this step without a validation loss.
+  bool lacks_validation(std::int64_t step) const;
+  /// Puts a validation loss into the last row, if that is of this step and has none.
+  void add_validation(std::int64_t step, double val_loss);
+  /// Whether alignment.csv has no row of this step.
+  bool lacks_alignment(std::int64_t step) const;
+  /// Renames a file that is about to be written anew, if it is there, to NAME.before-step-N.
+  void set_aside(const std::string& name, std::int64_t step) const;
 
  private:
   std::string path_;
@@ -71,6 +67,9 @@ class RunFolder {
   std::optional<std::string> earlier_outcome_;
   AppendFile metrics_, alignment_;
 };
+
+/// Removes what a run leaves in its folder, and the folder if nothing else is in it.
+void remove_run(const std::string& folder);
 
 /// "2026-01-31T12:00:00Z"
 std::string utc_now();

@@ -132,7 +132,7 @@ std::int64_t SafeTensor::count() const {
 SafetensorsWriter::SafetensorsWriter(const std::string& path,
                                      const std::vector<SafeTensor>& tensors,
                                      const Metadata& metadata)
-    : file_(path) {
+    : file_(path, Folder::of_user) {
   const std::string header = header_of(tensors, metadata);
   const std::uint64_t length = header.size();
   file_.write({reinterpret_cast<const char*>(&length), sizeof length});

@@ -17,17 +17,12 @@ class Claim {
   /// Nothing if another process has it.
   static std::optional<Claim> take(const std::string& path);
   /// Kept open in the run's own process, the claim outlives the one that took it.
-  int descriptor() const { return file_.number(); }
+  int descriptor() const { return file_.descriptor(); }
 
  private:
-  explicit Claim(FileDescriptor file) : file_(std::move(file)) {}
-  FileDescriptor file_;
+  explicit Claim(LockFile file) : file_(std::move(file)) {}
+  LockFile file_;
 };
-
-/// Who has a claim: "process 12 on HOST"; nothing if it is free.
-std::optional<std::string> holder(const std::string& path);
-
-enum class Sharing { alone, with_others };
 
 /// The study's folder.  Throws Error(Exit::checkpoint) if it is in use otherwise, or if it is to be
 /// shared and its file system has no locks.
@@ -36,7 +31,7 @@ class StudyLock {
   StudyLock(const std::string& folder, Sharing sharing);
 
  private:
-  FileDescriptor file_;
+  LockFile file_;
 };
 
 }  // namespace dfascale

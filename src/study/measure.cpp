@@ -1,12 +1,20 @@
-// Rates before a study runs: a few steps of every size and rule.
+// Rates before a study runs: a few steps of every size and rule, in a folder of the program's own.
+#include <filesystem>
 #include <set>
 
+#include "io/run_folder.hpp"
 #include "study/runner.hpp"
 
 namespace dfascale {
 namespace {
 
 constexpr std::int64_t measured_steps = 12;
+constexpr const char* mark_name = "/made-by-study-measure";  // in folders that may be begun anew
+
+bool is_empty(const std::string& folder) {
+  std::error_code reason;
+  return std::filesystem::is_empty(folder, reason) && !reason;
+}
 
 }  // namespace
 
@@ -29,6 +37,19 @@ Study measuring_study(const Study& study) {
     few.runs.push_back(std::move(run));
   }
   return few;
+}
+
+void begin_measuring(const Study& few) {
+  const std::string mark = few.dir + mark_name;
+  if (exists(few.dir) && !exists(mark) && !is_empty(few.dir))
+    fail(Exit::checkpoint,
+         "{}: --measure trains in this folder, but did not make it, and changes nothing there; "
+         "move it elsewhere, or choose another study.dir",
+         few.dir);
+  make_folder(few.dir);
+  write_atomically(mark, "dfascale study --measure trains here, anew each time.\n");
+  const StudyLock alone(few.dir, Sharing::alone);
+  for (const StudyRun& run : few.runs) remove_run(run.folder());
 }
 
 Rates measured_rates(const Study& study) {

@@ -2,57 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "deck/deck.hpp"
 #include "io/files.hpp"
+#include "io/run_tables.hpp"
 #include "study/claim.hpp"
 
 namespace dfascale {
 namespace {
-
-/// The last whole line of a file that another process may be writing; few lines are long.
-std::string last_line(const std::string& path) {
-  constexpr std::streamoff enough = 4096;
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return "";
-  const std::streamoff size = file.tellg(), start = std::max<std::streamoff>(0, size - enough);
-  std::string tail(static_cast<std::size_t>(size - start), '\0');
-  file.seekg(start);
-  file.read(tail.data(), size - start);
-  const std::size_t end = tail.rfind('\n');
-  if (end == std::string::npos || end == 0) return "";
-  const std::size_t before = tail.rfind('\n', end - 1);
-  return before == std::string::npos ? "" : tail.substr(before + 1, end - before - 1);
-}
-
-/// The number in a column of a row; nothing where it is blank or missing.
-std::optional<double> field(std::string_view row, int column) {
-  for (; column > 0; --column) {
-    const std::size_t comma = row.find(',');
-    if (comma == row.npos) return std::nullopt;
-    row.remove_prefix(comma + 1);
-  }
-  row = row.substr(0, row.find(','));
-  double value = 0;
-  if (std::from_chars(row.data(), row.data() + row.size(), value).ec != std::errc{})
-    return std::nullopt;
-  return value;
-}
-
-/// Columns of metrics.csv (SPEC section 7).
-enum Column { step_column = 0, val_loss_column = 3, flops_column = 6, seconds_column = 7 };
-
-void read_position(RunState& state, const std::string& path) {
-  const std::string row = last_line(path);
-  state.step = static_cast<std::int64_t>(field(row, step_column).value_or(0));
-  state.flops = field(row, flops_column).value_or(0);
-  state.seconds = field(row, seconds_column).value_or(0);
-}
 
 std::string mark_of_divergence(const StudyRun& run) { return run.folder() + "/diverged.txt"; }
 
@@ -82,7 +41,11 @@ std::string_view word(Progress progress) {
 RunState state_of(const StudyRun& run) {
   RunState state;
   const std::string folder = run.folder();
-  read_position(state, folder + "/metrics.csv");
+  if (const auto last = last_row_of(folder + "/metrics.csv")) {
+    state.step = last->step;
+    state.flops = last->flops;
+    state.seconds = last->seconds;
+  }
   if (exists(mark_of_divergence(run))) {
     state.progress = Progress::diverged;
     state.note = first_line(read_text(mark_of_divergence(run)));
@@ -108,18 +71,15 @@ RunState state_of(const StudyRun& run) {
 
 std::optional<std::string> divergence(const StudyRun& run) {
   constexpr double twentieth = 1.05;
-  std::ifstream file(run.folder() + "/metrics.csv");
-  std::string row;
-  std::getline(file, row);  // the header
   std::optional<double> untrained;
-  while (std::getline(file, row) && !file.eof()) {  // a last row without its end is no row
-    const auto step = field(row, step_column), loss = field(row, val_loss_column);
-    if (!step || !loss) continue;
-    if (!untrained) untrained = loss;
-    const bool is_early = *step < 0.1 * static_cast<double>(run.settings.steps());
-    if (is_early || *loss <= twentieth * *untrained) continue;
-    return fmt::format("validation loss {:.4f} at step {}, {:.4f} before training", *loss, *step,
-                       *untrained);
+  for (const MetricsRow& row : read_metrics(run.folder() + "/metrics.csv")) {
+    if (!row.val_loss) continue;
+    if (!untrained) untrained = row.val_loss;
+    const bool is_early =
+        static_cast<double>(row.step) < 0.1 * static_cast<double>(run.settings.steps());
+    if (is_early || *row.val_loss <= twentieth * *untrained) continue;
+    return fmt::format("validation loss {:.4f} at step {}, {:.4f} before training", *row.val_loss,
+                       row.step, *untrained);
   }
   return std::nullopt;
 }

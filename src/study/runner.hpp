@@ -73,6 +73,9 @@ std::string status_table(const Study& study);
 std::string plan_table(const Study& study, const Rates& rates);
 /// A few steps of every size and rule, to be run in the study's folder for their rates.
 Study measuring_study(const Study& study);
+/// Makes the folder of a measuring study, or removes the runs of an earlier one in it.  Throws
+/// Error(Exit::checkpoint), and changes nothing, if something else has the folder's name.
+void begin_measuring(const Study& few);
 /// What the study's runs, and those of its measuring study, have measured.
 Rates measured_rates(const Study& study);
 

@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/stop_signals.hpp"
+#include "base/write_file.hpp"
 
 namespace dfascale {
 namespace {
@@ -53,8 +54,7 @@ std::string describe(const Ending& ending) {
 }
 
 void Worker::start(const std::string& deck, const std::string& log, int kept) {
-  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (file < 0) fail(Exit::checkpoint, "cannot write {}", system_reason(log));
+  const FileDescriptor file = open_to_append(log);
   ::setenv("OMP_NUM_THREADS", "1", 1);
   std::string program = "dfascale", command = "train", argument = deck;
   char* arguments[] = {program.data(), command.data(), argument.data(), nullptr};
@@ -62,10 +62,9 @@ void Worker::start(const std::string& deck, const std::string& log, int kept) {
   const HeldStopSignals held;
   child_ = ::fork();
   if (child_ == 0) {
-    become_train(core_, file, kept, parent, held, arguments);
+    become_train(core_, file.number(), kept, parent, held, arguments);
     ::_exit(static_cast<int>(Exit::device));
   }
-  ::close(file);
   if (child_ < 0) {
     child_ = 0;
     fail(Exit::device, "cannot start a process: {}", system_reason("fork"));

@@ -99,7 +99,7 @@ std::size_t import_checkpoint(const std::string& from, const std::string& to) {
     arrays.push_back(
         {path_of(tensor.name), tensor.shape, 0, tensor.shape.at(0), values.back().data()});
   }
-  write_checkpoint(to, meta, arrays, 0, WriterRanks::alone());
+  write_checkpoint(to, meta, arrays, 0, WriterRanks::alone(), Folder::of_user);
   if (!has_moments) log::warn("{}: has no moments: for eval and sample, not to go on training", to);
   return arrays.size();
 }
@@ -108,8 +108,9 @@ void check_target(const ConvertOptions& options, std::string_view ending) {
   if (!options.to.ends_with(ending))
     fail(Exit::usage, "checkpoint convert: {} becomes a file whose name ends with {}, not {}",
          options.from, ending, options.to);
-  if (exists(options.to) && !options.replace)
-    fail(Exit::usage, "{} exists; --force replaces it", options.to);
+  for (const char* beside : {"", ".digest", ".digest.new"})  // those of a checkpoint
+    if (exists(options.to + beside) && !options.replace)
+      fail(Exit::usage, "{}{} exists; --force replaces it", options.to, beside);
 }
 
 }  // namespace
@@ -120,9 +121,13 @@ int convert_checkpoint(const ConvertOptions& options) {
   if (back && options.moments)
     fail(Exit::usage, "--moments: {} is taken as a whole; moments that it lacks cannot be had",
          options.from);
-  const std::string from = back ? options.from : checkpoint_at(options.from);
-  const std::size_t arrays = back ? import_checkpoint(from, options.to)
-                                  : export_checkpoint(from, options.to, options.moments);
+  std::string from = options.from;
+  const auto exporting = [&](const std::string& file) {
+    from = file;
+    return export_checkpoint(file, options.to, options.moments);
+  };
+  const std::size_t arrays =
+      back ? import_checkpoint(from, options.to) : open_checkpoint_at(options.from, exporting);
   log::say("{}: {} arrays of {}", options.to, arrays, from);
   return static_cast<int>(Exit::done);
 }

@@ -128,11 +128,18 @@ Json json_of(const ArrayDiff& diff) {
   return json;
 }
 
+CheckpointFile open_named(const std::string& where, std::string& name) {
+  return open_checkpoint_at(where, [&](const std::string& file) {
+    name = file;
+    return CheckpointFile(file, contents_of);
+  });
+}
+
 }  // namespace
 
 int diff_checkpoints(const DiffOptions& options) {
-  const std::string a = checkpoint_at(options.one), b = checkpoint_at(options.other);
-  const CheckpointFile one(a, contents_of), other(b, contents_of);
+  std::string a, b;
+  const CheckpointFile one = open_named(options.one, a), other = open_named(options.other, b);
   std::vector<ArrayDiff> all;
   for (const std::string& path : paths_of(one, other, options.compared))
     all.push_back(compare(one, other, path));

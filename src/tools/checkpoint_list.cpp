@@ -1,4 +1,6 @@
 // dfascale checkpoint list and verify: what is in a folder, and whether it can be trusted.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -9,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "io/checkpoint.hpp"
+#include "io/files.hpp"
 #include "tools/checkpoint_tools.hpp"
 #include "tools/trained_model.hpp"
 #include "train/checkpoint_contents.hpp"
@@ -33,7 +36,7 @@ Shapes arrays_of(const CheckpointFile& file) {
   return arrays;
 }
 
-Found look_at(const std::string& path) {
+Found look_once(const std::string& path) {
   Found found{path, 0, 0, {}, ""};
   try {
     const CheckpointFile file(path, contents_of);
@@ -42,18 +45,46 @@ Found look_at(const std::string& path) {
     found.bytes = static_cast<std::int64_t>(fs::file_size(path));
     found.arrays = static_cast<std::int64_t>(file.paths().size());
     found.meta = file.meta();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     found.trouble = error.what();
   }
   return found;
 }
 
+/// Tells a file from another that takes its name meanwhile.
+std::pair<std::int64_t, std::int64_t> identity_of(const std::string& path) {
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0) return {0, 0};
+  return {static_cast<std::int64_t>(about.st_ino), about.st_mtim.tv_nsec};
+}
+
+/// A run may be going on in the folder: a file that was replaced is looked at again.
+Found look_at(const std::string& path) {
+  constexpr int most_looks = 10;
+  Found found;
+  for (int look = 0; look < most_looks; ++look) {
+    const auto before = identity_of(path);
+    found = look_once(path);
+    if (found.trouble.empty() || identity_of(path) == before) break;
+  }
+  return found;
+}
+
+/// All checkpoints that are there; those that a run removes meanwhile are left out.
 std::vector<Found> look_into(const std::string& folder) {
+  constexpr int most_looks = 100;
   const CheckpointFolder checkpoints(checkpoints_folder_at(folder), 1, 0, WriterRanks::alone());
   std::vector<Found> all;
-  for (const std::int64_t step : checkpoints.steps())
-    all.push_back(look_at(checkpoints.path_of(step)));
-  if (all.empty())
+  std::vector<std::int64_t> steps;
+  for (int look = 0; look < most_looks && all.empty(); ++look) {
+    steps = checkpoints.steps();
+    if (steps.empty()) break;
+    for (const std::int64_t step : steps) {
+      Found found = look_at(checkpoints.path_of(step));
+      if (found.trouble.empty() || exists(found.path)) all.push_back(std::move(found));
+    }
+  }
+  if (steps.empty())
     fail(Exit::checkpoint,
          "{}: no checkpoints here; expected a run folder (runs/NAME) or its checkpoints folder",
          folder);

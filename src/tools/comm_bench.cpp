@@ -167,7 +167,7 @@ void write_json(const std::string& file, int ranks, const std::vector<Figures>& 
                 {"wrong", f.wrong}});
     json["operations"].push_back(row);
   }
-  write_atomically(file, json.dump(2) + "\n");
+  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
 }
 
 std::vector<Route> ring_routes(int size) {

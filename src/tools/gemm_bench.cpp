@@ -145,7 +145,7 @@ void write_json(const std::string& file, const Settings& settings, const Peak& p
     row["flops_per_second_alone"] = f.rate_alone();
     json["by_shape"].push_back(row);
   }
-  write_atomically(file, json.dump(2) + "\n");
+  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
 }
 
 int bench_gemm(const GemmOptions& options) {

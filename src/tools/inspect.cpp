@@ -37,8 +37,10 @@ struct Subject {
 Subject open_subject(const Session& session, const InspectOptions& options) {
   Subject subject;
   if (is_checkpoint(options.what)) {
-    subject.file = checkpoint_at(options.what);
-    subject.meta = CheckpointFile(subject.file, contents_of).meta();
+    open_checkpoint_at(options.what, [&](const std::string& file) {
+      subject.meta = CheckpointFile(file, contents_of, WriterRanks::all()).meta();
+      subject.file = file;
+    });
     subject.settings = parse_deck(subject.meta->deck, subject.file, options.overrides);
   } else {
     subject.file = options.what;

@@ -95,14 +95,14 @@ class IoBench {
       if (exists(folder_)) fail(Exit::checkpoint, "{} exists: remove it", folder_);
       makes_above_ = !exists(fs::path(folder_).parent_path());
     });
-    checkpoints_.check_writable(bytes_);
+    try {
+      checkpoints_.check_writable(bytes_);
+    } catch (const Error&) {
+      remove_own();
+      throw;
+    }
   }
-  ~IoBench() {
-    std::error_code ignored;
-    if (ranks_.rank() != 0) return;
-    fs::remove_all(folder_, ignored);
-    if (makes_above_) fs::remove(fs::path(folder_).parent_path(), ignored);
-  }
+  ~IoBench() { remove_own(); }
   IoBench(const IoBench&) = delete;
   IoBench& operator=(const IoBench&) = delete;
 
@@ -126,6 +126,17 @@ class IoBench {
 
  private:
   using Save = void (BackgroundSaver::*)(const CheckpointMeta&, const std::vector<ArraySlice>&);
+
+  /// What the benchmark made, and its folders if nothing else is in them.
+  void remove_own() const {
+    if (ranks_.rank() != 0) return;
+    try {
+      remove_checkpoints(folder_);
+      if (makes_above_) remove_folder_if_empty(folder_of(folder_));
+    } catch (const Error& error) {
+      log::warn("{}", error.what());
+    }
+  }
 
   Saved save(Save how) {
     CheckpointMeta meta;
@@ -203,7 +214,7 @@ void write_json(const IoBench& bench, const std::vector<Round>& rounds, const st
        {"stall_share_of_all",
         median_of(rounds, [](const Round& r) { return r.stall_share_of_all(); })},
        {"rounds", list}});
-  write_atomically(file, json.dump(2) + "\n");
+  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
 }
 
 int bench_io(const IoOptions& options) {

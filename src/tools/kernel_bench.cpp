@@ -258,7 +258,7 @@ void write_json(const std::string& file, const Settings& settings, const std::ve
                 {"share_of_limit", m.limit() / m.timing.median}});
     json["by_kernel"].push_back(row);
   }
-  write_atomically(file, json.dump(2) + "\n");
+  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
 }
 
 int bench_kernels(const KernelOptions& options) {

@@ -82,8 +82,10 @@ void write_pictures(const PlanOptions& options, const LayoutCost& cost) {
                      timeline_svg(events, cost.plan.rows.size(),
                                   fmt::format("{}, {}: {} of {} micro-batches", options.deck,
                                               cost.training.rule.name, cost.plan.schedule,
-                                              cost.plan.micro_batches)));
-  if (!options.trace.empty()) write_atomically(options.trace, timeline_trace(events));
+                                              cost.plan.micro_batches)),
+                     Folder::of_user);
+  if (!options.trace.empty())
+    write_atomically(options.trace, timeline_trace(events), Folder::of_user);
 }
 
 int plan_one(const PlanOptions& options, const Settings& settings, const Machine& machine) {

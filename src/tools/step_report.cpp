@@ -181,7 +181,7 @@ void write_json(const BenchReport& report, const std::string& file) {
                  {"per_rank", report.peaks.best()}}}});
   json["rules"] = Json::array();
   for (const StepTimes& t : report.rules) json["rules"].push_back(rule_json(report, t));
-  write_atomically(file, json.dump(2) + "\n");
+  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
 }
 
 int bench_step(const StepOptions& options) {

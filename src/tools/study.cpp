@@ -1,7 +1,6 @@
 // dfascale study: many runs from one file, side by side.
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 
 #include "base/log.hpp"
@@ -45,12 +44,12 @@ Task task_of(const std::string& text) {
 
 /// Trains a few steps of each size and rule, anew.
 void measure(const Study& study) {
-  std::filesystem::remove_all(study.dir + "/measure");
   const Study few = [&] {
     Study made = measuring_study(study);
     predict(made);
     return made;
   }();
+  begin_measuring(few);
   const Exit ended = StudyRunner(few).run();
   if (ended != Exit::done) fail(ended, "{}: the rates could not be measured", few.dir);
 }

@@ -41,6 +41,23 @@ std::string checkpoint_at(const std::string& where) {
   return *found;
 }
 
+std::string file_behind(const std::string& path) {
+  std::error_code none;
+  const fs::path real = fs::canonical(path, none);
+  return none ? path : real.string();
+}
+
+bool may_have_another(const std::string& where) {
+  std::error_code ignored;
+  return fs::is_directory(where, ignored) || fs::is_symlink(where, ignored);
+}
+
+bool has_gone(const std::string& file) {
+  std::error_code reason;
+  const bool is_here = fs::exists(file, reason) || reason;
+  return WriterRanks::all().from_first(is_here ? "here" : "gone") == "gone";
+}
+
 bool is_checkpoint(const std::string& where) {
   std::error_code ignored;
   const fs::path path = where;
@@ -53,8 +70,11 @@ bool is_checkpoint(const std::string& where) {
 }
 
 TrainedModel::TrainedModel(const Device& device, const std::string& where, std::int64_t sequences)
-    : device_(device), file_(checkpoint_at(where)) {
-  const CheckpointFile file(file_, contents_of, WriterRanks::all());
+    : device_(device) {
+  const CheckpointFile file = open_checkpoint_at(where, [this](const std::string& found) {
+    file_ = found;
+    return CheckpointFile(found, contents_of, WriterRanks::all());
+  });
   meta_ = file.meta();
   settings_ = settings_of(meta_, file_);
   if (!settings_.run.graphs) device_ = without_graphs(device);

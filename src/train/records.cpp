@@ -37,7 +37,7 @@ Records::Records(Role role, const Settings& settings)
 }
 
 void Records::begin(const Settings& s, const ParameterTable& table, double flops_per_token,
-                    const Peak& peak) {
+                    const Peak& peak, std::int64_t from_step) {
   flops_per_token_ = flops_per_token;
   peak_ = peak.best() * static_cast<double>(s.parallel.dp * s.parallel.pp);
   started_ = seconds_now();
@@ -61,12 +61,14 @@ void Records::begin(const Settings& s, const ParameterTable& table, double flops
         {"per_rank", peak.best()}, {"square_gemm", peak.square}, {"step_shapes", peak.shapes}};
   run_.started = utc_now();
   run_.outcome = "running";
+  folder_->begin_after(from_step);
   folder_->write_deck(show_deck(s));
   folder_->write_run(run_);
 }
 
-void Records::cut_after(std::int64_t step) {
-  if (folder_) folder_->cut_after(step);
+void Records::add_validation(std::int64_t step, double validation) {
+  last_validation_ = validation;
+  if (folder_) folder_->add_validation(step, validation);
 }
 
 void Records::start_row(const Totals& totals, double validation) {

@@ -30,18 +30,29 @@ class Records {
   enum class Role { writes, silent };
   Records(Role role, const Settings& settings);
 
-  /// Description of the run: deck.toml and run.json.  No peak: no MFU.
+  /// Description of the run: deck.toml and run.json.  No peak: no MFU.  Tables keep the rows up to
+  /// `from_step`, where the run begins (-1: with nothing); what is cut is set aside.
   void begin(const Settings& settings, const ParameterTable& table, double flops_per_token,
-             const Peak& peak);
-  void cut_after(std::int64_t step);
+             const Peak& peak, std::int64_t from_step);
 
   /// A row; validation is NaN where it was not taken.
   void step(const Totals& totals, const StepReport& report, double validation);
   void start_row(const Totals& totals, double validation);
   void alignment(std::int64_t step, const std::vector<Alignment>& found);
 
-  /// The validation loss that run.json names in the end.
-  void note_validation(double validation) { last_validation_ = validation; }
+  /// The row of `step` is there, without a validation loss; before begin().
+  bool lacks_validation(std::int64_t step) const {
+    return folder_ && folder_->lacks_validation(step);
+  }
+  bool lacks_alignment(std::int64_t step) const {
+    return folder_ && folder_->lacks_alignment(step);
+  }
+  /// Puts a validation loss into the last row, if that is of this step, and into run.json.
+  void add_validation(std::int64_t step, double validation);
+  /// Renames a file of the run folder that is about to be written anew.
+  void set_aside(const std::string& name, std::int64_t step) const {
+    if (folder_) folder_->set_aside(name, step);
+  }
 
   /// "done" or "stopped".
   void finish(const std::string& outcome);

@@ -71,7 +71,8 @@ Exit Trainer::train() {
 }
 
 /// Records are touched only once nothing speaks against going on: a refused restart leaves them as
-/// they are.
+/// they are.  What a step is followed by takes time and memory of its own: where the run ends, the
+/// checkpoint comes first, and a restart from it does what is missing.
 Exit Trainer::train_to_the_end() {
   resume();
   if (is_done_already()) {
@@ -79,42 +80,74 @@ Exit Trainer::train_to_the_end() {
     return Exit::done;
   }
   if (any_rank_is_asked_to_stop(comm_)) return stop_before_the_first_step();
-  records_.begin(settings_, model_->learners().front()->table(), flops_per_token_, peak_);
   start_records();
   if (comm_.rank() == 0) keep_known_tokens(corpus_, settings_.run);
   while (step_ < settings_.steps() && !stopping_) {
     take_step();
-    if (validation_is_due()) validate_and_record();
+    note_checkpoints(saver_.ended());
+    stopping_ = says_stop();
+    if (stopping_ || step_ == settings_.steps()) break;
+    const bool is_validated = validation_is_due();
+    if (is_validated) validate_and_record();
     else record_steps(reports_.complete(), not_taken);
     probe_if_due();
-    note_checkpoints(saver_.ended());
-    stopping_ = vote_.says_stop(is_asked_to_stop() || budget_.is_spent());
-    if (stopping_) ignore_stop_signals();
-    if (stopping_ || due(settings_.run.checkpoint_steps, step_)) save();
+    if (is_validated) stopping_ = says_stop();
+    if (!stopping_ && due(settings_.run.checkpoint_steps, step_)) save();
   }
   ignore_stop_signals();  // nothing is left that could be left out
   vote_.finish();
   if (begun_step_ != step_) save();
   note_checkpoints(saver_.wait());
+  const bool done = step_ == settings_.steps();
+  if (done && saved_at_start_ != step_) evaluate_last_step();
   write_trace();
   say_where_time_went();
-  const bool done = step_ == settings_.steps();
   records_.finish(done ? "done" : "stopped");
   return done ? Exit::done : Exit::stopped;
 }
 
-bool Trainer::is_done_already() const {
-  const bool said_done = records_.earlier_outcome() == "done";
-  return comm_.max(std::int64_t{said_done && saved_step_ == settings_.steps()}) > 0;
+bool Trainer::says_stop() {
+  const bool stop = vote_.says_stop(is_asked_to_stop() || budget_.is_spent());
+  if (stop) ignore_stop_signals();
+  return stop;
 }
 
-/// The rows that stay, and the one before the first step.  A run that stopped after its last step
-/// but before its records were complete is validated once more for them.
-void Trainer::start_records() {
-  records_.cut_after(saved_step_);
-  if (saved_step_ < 0) records_.start_row(recorded_, validate());
-  else if (saved_step_ == settings_.steps()) records_.note_validation(validate());
+/// After the last step's checkpoint, which is written once more with its own loss if that is the
+/// best.
+void Trainer::evaluate_last_step() {
+  const double best_before = best_validation_;
+  records_.add_validation(step_, validate());
+  probe_if_due();
+  if (best_validation_ < best_before) save();
+  note_checkpoints(saver_.wait());
 }
+
+bool Trainer::is_done_already() const {
+  const bool said_done = records_.earlier_outcome() == "done";
+  return is_any(said_done && saved_step_ == settings_.steps());
+}
+
+/// Validates before the first step, or what an earlier run was ended before; then, since nothing
+/// speaks against going on any more, sets aside what comes anew and opens the records.
+void Trainer::start_records() {
+  const bool is_new = saved_step_ < 0, is_last = saved_step_ == settings_.steps();
+  const bool lacks_validation = is_any(records_.lacks_validation(saved_step_)),
+             lacks_alignment = is_any(records_.lacks_alignment(saved_step_));
+  const double best_before = best_validation_;
+  const bool validates = is_new || is_last || (lacks_validation && validation_is_due());
+  const double validation = validates ? validate() : not_taken;
+  if (!is_new) checkpoints_.abandon_after(saved_step_);
+  records_.begin(settings_, model_->learners().front()->table(), flops_per_token_, peak_,
+                 saved_step_);
+  if (is_new) records_.start_row(recorded_, validation);
+  else if (validates) records_.add_validation(saved_step_, validation);
+  const bool is_own = begun_step_ == saved_step_;  // else another run's checkpoint
+  if (!is_new && is_own && lacks_alignment) probe_if_due();
+  if (is_last && best_validation_ < best_before) save();
+  saved_at_start_ = saved_step_;
+}
+
+bool Trainer::is_any(bool on_this_rank) const { return comm_.max(std::int64_t{on_this_rank}) > 0; }
 
 /// Parameters, moments and position from a checkpoint, or the start of a new run.
 void Trainer::resume() {
@@ -124,7 +157,7 @@ void Trainer::resume() {
   const std::optional<std::string> file = find_checkpoint(settings_.run, checkpoints_);
   // Everything that no file holds, padding among it.
   model_->initialise_parameters(settings_.run.seed, settings_.model.init_std);
-  if (!file) return;
+  if (!file) return check_may_begin();
   const CheckpointFile checkpoint(*file, contents_of, WriterRanks::all());
   check_continues(checkpoint.meta(), *file, settings_, corpus_, feedback);
   for (Learner* learner : model_->learners()) load_state(checkpoint, *learner, Moments::load);
@@ -133,8 +166,21 @@ void Trainer::resume() {
   best_validation_ = meta.best_val_loss;
   step_ = saved_step_ = meta.step;
   if (*file == checkpoints_.path_of(meta.step)) begun_step_ = meta.step;  // else another run's
-  checkpoints_.abandon_after(meta.step);
   log::say("restarting from {} at step {} of {}", *file, meta.step, settings_.steps());
+}
+
+/// A run that has ended had a checkpoint.  Where it is gone, to begin anew would be to discard what
+/// the records say.
+void Trainer::check_may_begin() const {
+  if (settings_.run.restart != Restart::automatic) return;
+  const auto& outcome = records_.earlier_outcome();
+  if (!is_any(outcome == "done" || outcome == "stopped")) return;
+  fail(
+      Exit::checkpoint,
+      "{}: run.json says that this run has ended with a checkpoint, and there is none: nothing was "
+      "changed; bring the checkpoints back, or begin anew under another run.name or with this "
+      "folder moved away",
+      records_.checkpoints_folder());
 }
 
 /// This replica's micro-batches of a step, counted from 0.
@@ -235,7 +281,7 @@ CheckpointMeta Trainer::checkpoint_meta() {
   return meta;
 }
 
-/// In the background, but for the last one: nothing is left to do meanwhile.
+/// In the background, but for the last one: it is on disk before anything else is tried.
 void Trainer::save() {
   const double start = seconds_now();
   in_step(step_, [&] { model_->check_parameters(); });
@@ -310,6 +356,7 @@ void Trainer::fail_in_step(std::int64_t step, const std::string& reason) const {
 void Trainer::write_trace() const {
   if (settings_.run.trace == 0) return;
   const std::string path = settings_.run.dir + "/" + settings_.run.name + "/trace.json";
+  records_.set_aside("trace.json", saved_at_start_);
   model_->trace().write(comm_, path);
   log::say("trace of the first {} step(s): {}", settings_.run.trace, path);
 }

@@ -36,7 +36,11 @@ class Trainer {
   Exit train_to_the_end();
   void resume();
   bool is_done_already() const;
+  void check_may_begin() const;
   void start_records();
+  bool is_any(bool on_this_rank) const;
+  bool says_stop();
+  void evaluate_last_step();
   void take_step();
   TokenSource tokens_of(std::int64_t step) const;
   bool validation_is_due() const;
@@ -73,8 +77,9 @@ class Trainer {
   double flops_per_token_ = 0;
   Peak peak_;
   double best_validation_;
-  std::int64_t saved_step_ = -1;  ///< of the newest checkpoint that is on disk
-  std::int64_t begun_step_ = -1;  ///< of the newest that is or is being written
+  std::int64_t saved_step_ = -1;      ///< of the newest checkpoint that is on disk
+  std::int64_t begun_step_ = -1;      ///< of the newest that is or is being written
+  std::int64_t saved_at_start_ = -1;  ///< of the checkpoint that this run began from
   bool stopping_ = false;
   struct Seconds {
     double start, steps = 0, validation = 0, probe = 0, checkpoints = 0;

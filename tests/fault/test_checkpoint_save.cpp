@@ -83,6 +83,32 @@ TEST(Keep, AnAbandonedFutureIsNotTaken) {
 
 // ---- killed
 
+TEST(Keep, EachAbandonedFutureHasItsOwnName) {
+  const test::TemporaryFolder place;
+  CheckpointFolder folder = folder_at(place.path(), 5);
+  save(folder, 1);
+  for (const char* name : {".abandoned", ".abandoned.2"}) {
+    save(folder, 2);
+    folder.abandon_after(1);
+    EXPECT_FALSE(damage_of(folder.path_of(2) + name, WriterRanks::alone())) << name;
+  }
+}
+
+// Somebody moved a checkpoint away, and has other files here.
+TEST(Keep, FilesOfOthers) {
+  const test::TemporaryFolder place;
+  CheckpointFolder folder = folder_at(place.path());
+  save(folder, 1);
+  rename_over(folder.path_of(1), place / "elsewhere");
+  for (const char* name : {"notes.tmp", "notes.digest", "notes.digest.new"})
+    test::write_file(place / name, "mine");
+  const auto before = names_in(place.path());
+  folder.check_writable(1);
+  EXPECT_EQ(names_in(place.path()), before);
+  rename_over(place / "elsewhere", folder.path_of(1));
+  EXPECT_EQ(folder.newest_good(), folder.path_of(1));
+}
+
 TEST(Killed, LeftoversAreRemovedAndNeverTaken) {
   const test::TemporaryFolder place;
   CheckpointFolder folder = folder_at(place.path());
@@ -202,6 +228,7 @@ TEST(DiskFull, MetricsKeepWholeRowsOnly) {
   const test::SmallDisk disk("64k");
   if (!disk.mounted()) GTEST_SKIP() << disk.why_not();
   RunFolder run(disk.path() + "/run", Restarting::never);
+  run.begin_after(-1);
   test::write_file(disk.path() + "/filler", std::string(40 << 10, 'x'));
   MetricsRow row;
   const auto until_full = [&] {

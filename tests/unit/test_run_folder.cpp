@@ -28,6 +28,7 @@ MetricsRow row_of(std::int64_t step) {
 TEST(RunFolder, RowsAreExactAndBlankWhereNothingWasMeasured) {
   test::TemporaryFolder folder;
   RunFolder run(folder / "a/b", Restarting::never);
+  run.begin_after(-1);
   MetricsRow row;
   row.val_loss = 10.5;
   run.append(row);
@@ -43,6 +44,7 @@ TEST(RunFolder, NumbersIgnoreTheLocale) {
   const char* const set = std::setlocale(LC_ALL, "de_DE.UTF-8");
   test::TemporaryFolder folder;
   RunFolder run(folder.path(), Restarting::never);
+  run.begin_after(-1);
   run.append(row_of(8));
   run.write_run({});
   std::setlocale(LC_ALL, "C");
@@ -52,9 +54,10 @@ TEST(RunFolder, NumbersIgnoreTheLocale) {
   if (!set) GTEST_SKIP() << "locale de_DE.UTF-8 is not installed: checked in the C locale only";
 }
 
-TEST(RunFolder, CutAfterAStep) {
+TEST(RunFolder, WhatIsCutAfterAStepIsKeptBeside) {
   test::TemporaryFolder folder;
   RunFolder run(folder.path(), Restarting::never);
+  run.begin_after(-1);
   const auto append = [&](std::int64_t step) {
     run.append(row_of(step));
     run.append_alignment({step, "blocks.0", 0.5, 1, 2});
@@ -63,27 +66,83 @@ TEST(RunFolder, CutAfterAStep) {
   const std::string metrics = test::read_file(folder / "metrics.csv");
   const std::string alignment = test::read_file(folder / "alignment.csv");
   for (std::int64_t step = 10; step <= 100; ++step) append(step);
-  run.cut_after(9);
+  const std::string later = test::read_file(folder / "metrics.csv").substr(metrics.size());
+  run.begin_after(9);
   EXPECT_EQ(test::read_file(folder / "metrics.csv"), metrics);
   EXPECT_EQ(test::read_file(folder / "alignment.csv"), alignment);
+  EXPECT_EQ(test::read_file(folder / "metrics.csv.before-step-9"), header + later);
+  EXPECT_TRUE(exists(folder / "alignment.csv.before-step-9"));
   append(10);
   EXPECT_EQ(test::read_file(folder / "metrics.csv"),
             metrics + "10,1000,0.400000006,,,,10000000000000000,1,,,\n");
   EXPECT_EQ(test::read_file(folder / "alignment.csv"), alignment + "10,blocks.0,0.5,1,2\n");
-  run.cut_after(-1);
+  run.begin_after(9);
+  EXPECT_EQ(test::read_file(folder / "metrics.csv.before-step-9"), header + later);
+  EXPECT_TRUE(exists(folder / "metrics.csv.before-step-9.2"));
+  run.begin_after(-1);
   EXPECT_EQ(test::read_file(folder / "metrics.csv"), header);
   EXPECT_EQ(test::read_file(folder / "alignment.csv"), "step,tensor,cosine,norm_rule,norm_bp\n");
+  EXPECT_EQ(test::read_file(folder / "metrics.csv.before-step-0"), metrics);
 }
 
 TEST(RunFolder, ARowCutShortByACrashGoes) {
   test::TemporaryFolder folder;
   const std::string whole = std::string(header) + "1,100,4,,,,1,0.1,,,\n";
-  for (const std::string torn :
-       {"2,200,2", "2,200,2,,,,2,0.2,,,", "2,2\n", "\n", "x,,,,,,,,,,\n"}) {
+  for (const std::string torn : {"2,200,2", "2,200,2,,,,2,0.2,,", "2,2\n", "\n", "x,,,,,,,,,,\n"}) {
     test::write_file(folder / "metrics.csv", whole + torn);
     RunFolder run(folder.path(), Restarting::allowed);
+    EXPECT_EQ(test::read_file(folder / "metrics.csv"), whole + torn) << "changed too early";
+    run.begin_after(9);
     EXPECT_EQ(test::read_file(folder / "metrics.csv"), whole) << torn;
   }
+}
+
+TEST(RunFolder, AWholeLastRowWithoutItsEndStays) {
+  test::TemporaryFolder folder;
+  const std::string whole = std::string(header) + "1,100,4,,,,1,0.1,,,";
+  test::write_file(folder / "metrics.csv", whole);
+  RunFolder(folder.path(), Restarting::allowed).begin_after(1);
+  EXPECT_EQ(test::read_file(folder / "metrics.csv"), whole + "\n");
+}
+
+TEST(RunFolder, ATableWithoutItsHeaderIsAnError) {
+  test::TemporaryFolder folder;
+  for (const char* table : {"metrics.csv", "alignment.csv"}) {
+    test::write_file(folder / table, "1,100,4,,,,1,0.1,,,\n2,200,4,,,,1,0.1,,,\n");
+    test::expect_error(Exit::checkpoint, {table, "line 1", "expected the header \"step,"},
+                       [&] { RunFolder(folder.path(), Restarting::allowed); });
+    remove_file(folder / table);
+  }
+  test::write_file(folder / "metrics.csv", "step,tok");  // killed while it was made
+  RunFolder(folder.path(), Restarting::allowed).begin_after(-1);
+  EXPECT_EQ(test::read_file(folder / "metrics.csv"), header);
+}
+
+TEST(RunFolder, AValidationLossComesIntoTheLastRow) {
+  test::TemporaryFolder folder;
+  RunFolder run(folder.path(), Restarting::never);
+  run.begin_after(-1);
+  for (const std::int64_t step : {0, 1, 2}) run.append(row_of(step));
+  EXPECT_TRUE(run.lacks_validation(2));
+  run.add_validation(1, 3.5);  // not the last
+  EXPECT_TRUE(run.lacks_validation(1));
+  run.add_validation(2, 3.5);
+  EXPECT_FALSE(run.lacks_validation(2));
+  run.append(row_of(3));
+  EXPECT_EQ(test::read_file(folder / "metrics.csv"),
+            std::string(header) +
+                "0,0,,,,,0,0,,,\n1,100,4,,,,1000000000000000,0.10000000000000001,,,\n"
+                "2,200,2,3.5,,,2000000000000000,0.20000000000000001,,,\n"
+                "3,300,1.33333337,,,,3000000000000000,0.30000000000000004,,,\n");
+}
+
+TEST(RunTables, MissingSteps) {
+  EXPECT_EQ(missing_steps({0, 1, 2}, 2), "");
+  EXPECT_EQ(missing_steps({0, 1, 2}, 4), "3 to 4");
+  EXPECT_EQ(missing_steps({2, 3, 5, 9}, 9), "0 to 1, 4, 6 to 8");
+  EXPECT_EQ(missing_steps({}, 0), "0");
+  EXPECT_EQ(missing_steps({0, 2, 4, 6, 8, 10, 12}, 12), "1, 3, 5, 7, 9, ...");
+  EXPECT_EQ(missing_steps({}, -1), "");
 }
 
 TEST(RunFolder, RunJsonIsWhatTheFitReads) {
@@ -133,6 +192,7 @@ TEST(RunFolder, AnotherRunIsNotOverwritten) {
   test::TemporaryFolder folder;
   {
     RunFolder run(folder.path(), Restarting::never);
+    run.begin_after(-1);
     run.append(row_of(1));
     RunRecord record;
     record.outcome = "done";
