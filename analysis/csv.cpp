@@ -4,12 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstdlib>
-#include <filesystem>
+#include <cstring>
 
 #include "analysis/issue.hpp"
+#include "base/read_file.hpp"
+#include "base/text.hpp"
 
 namespace dfascale::fit {
 namespace {
@@ -34,10 +35,16 @@ std::size_t field_end(std::string_view rest) {
 /// The beginning of what a file holds, fit for one line on a terminal, whatever the file is.
 std::string shown(std::string_view text) {
   constexpr std::size_t most = 120;
-  std::string out(text.substr(0, most));
-  for (char& c : out)
-    if (std::iscntrl(static_cast<unsigned char>(c))) c = '?';
+  const std::string out = visible(text.substr(0, most));
   return text.size() > most ? out + "..." : out;
+}
+
+FileDescriptor open_table(const std::string& path) {
+  try {
+    return open_file_or_pipe(path, Exit::data);
+  } catch (const Error& error) {
+    throw InputError("no_such_file", error.what());
+  }
 }
 
 std::string_view unquoted(std::string_view field) {
@@ -59,18 +66,42 @@ std::optional<double> parse_number(std::string_view text) {
 }
 
 CsvReader::CsvReader(const std::string& path, LastLine last_line)
-    : path_(path), last_line_(last_line), buffer_(1 << 20) {
-  file_.rdbuf()->pubsetbuf(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
-  if (!std::filesystem::is_directory(path)) file_.open(path);
-  if (!file_.is_open())
-    throw InputError("no_such_file", fmt::format("{}: cannot be opened for reading", path));
+    : path_(path), last_line_(last_line), file_(open_table(path)), buffer_(1 << 20) {
   if (!read_line()) throw InputError("empty_file", fmt::format("{}: no header line", path));
   split();
   header_.assign(fields_.begin(), fields_.end());
 }
 
+bool CsvReader::fill() {
+  try {
+    begin_ = 0;
+    end_ = read_some(file_, buffer_.data(), buffer_.size(), path_, Exit::data);
+    return end_ > 0;
+  } catch (const Error& error) {
+    throw InputError("no_such_file", error.what());
+  }
+}
+
+/// The next line without its end, however it looks.
+bool CsvReader::read_raw_line() {
+  constexpr std::size_t longest = 1 << 20;
+  line_.clear();
+  while (begin_ < end_ || fill()) {
+    const char* start = buffer_.data() + begin_;
+    const auto* end = static_cast<const char*>(std::memchr(start, '\n', end_ - begin_));
+    line_.append(start, end ? end : buffer_.data() + end_);
+    begin_ = end ? static_cast<std::size_t>(end - buffer_.data()) + 1 : end_;
+    if (end) return true;
+    if (line_.size() > longest)
+      throw InputError("bad_row", fmt::format("{}:{}: a line of more than {} bytes", path_,
+                                              line_number_ + 1, longest));
+  }
+  lacks_newline_ = true;
+  return !line_.empty();
+}
+
 bool CsvReader::read_line() {
-  while (std::getline(file_, line_)) {
+  while (read_raw_line()) {
     if (++line_number_ == 1 && line_.starts_with("\xEF\xBB\xBF"))
       line_.erase(0, 3);  // byte-order mark
     const std::string_view text = trimmed(line_);
@@ -120,8 +151,17 @@ std::optional<double> CsvReader::number(std::size_t column) const {
   const std::string_view text = fields_[column];
   if (text.empty()) return std::nullopt;
   if (const auto value = parse_number(text)) return value;
+  if (may_be_cut() && column + 1 == header_.size()) return std::nullopt;
   throw InputError("bad_number", fmt::format("{}: {} = \"{}\" is not a number", place(),
                                              header_[column], shown(text)));
+}
+
+std::string_view CsvReader::name(std::size_t column) const {
+  const std::string_view text = fields_[column];
+  const std::string why = text.empty() ? "empty" : unfit_for_paths(text);
+  if (why.empty()) return text;
+  throw InputError("bad_row", fmt::format("{}: {} = \"{}\": {}; expected a name", place(),
+                                          header_[column], shown(text), why));
 }
 
 std::string CsvReader::place() const { return fmt::format("{}:{}", path_, line_number_); }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/escape.hpp"
 #include "analysis/figures.hpp"
 #include "analysis/gnuplot.hpp"
 #include "analysis/text.hpp"
@@ -79,7 +80,7 @@ std::string lines_of(const Panel& panel, const std::vector<const Method*>& order
     plots += fmt::format("{}{} with linespoints lw 2 lc rgb \"{}\" pt {} ps 0.7 pi {} title '{}'",
                          plots.empty() ? "" : ", \\\n    ", figure.data(rows), look(i).colour,
                          look(i).point, std::max<std::size_t>(1, rows.size() / 6),
-                         escaped(display_name(method->name)));
+                         gnuplot(display_name(method->name)));
   }
   return plots;
 }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "analysis/csv.hpp"
+#include "analysis/escape.hpp"
 #include "analysis/figures.hpp"
 #include "analysis/gnuplot.hpp"
 #include "analysis/text.hpp"
@@ -80,7 +81,7 @@ Drawn draw_alignment(const Results& results, const fs::path& folder) {
       thick += curve(figure, points,
                      fmt::format("linespoints lw 2.5 pt {} pi {} lc rgb \"{}\" title '{}'",
                                  style.point, std::max<std::size_t>(1, points.size() / 8),
-                                 style.colour, escaped(display_name(method))));
+                                 style.colour, gnuplot(display_name(method))));
     }
   if (thin.empty() && thick.empty()) {
     remove_figure(folder, "alignment");

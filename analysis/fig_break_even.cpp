@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "analysis/break_even.hpp"
+#include "analysis/escape.hpp"
 #include "analysis/figures.hpp"
 #include "analysis/gnuplot.hpp"
 #include "analysis/text.hpp"
@@ -32,7 +33,7 @@ class BreakEvenFigure {
     const TopKey key(entries_ + 1, longest_label_);
     figure_.grow(key.height);
     const double low = std::min(low_, 0.8) / 1.3, high = std::max(high_, 1.25) * 1.3;
-    const std::string reference = escaped(display_name(results_.options.reference));
+    const std::string reference = gnuplot(display_name(results_.options.reference));
     figure_.draw(axes_style());
     figure_.draw(fmt::format(
         "  set logscale xy\n  set format x \"10^{{%T}}\"\n"
@@ -105,7 +106,7 @@ class BreakEvenFigure {
       lines_ += fmt::format(
           "{} with linespoints pi 10 pt {} lw 2.5 lc rgb \"{}\" title '{}', \\\n"
           "    ",
-          figure_.data(inside), look.point, look.colour, escaped(display_name(c.method)));
+          figure_.data(inside), look.point, look.colour, gnuplot(display_name(c.method)));
     if (!beyond.empty())
       lines_ += fmt::format("{} with lines dt 2 lw 2 lc rgb \"{}\" notitle, \\\n    ",
                             figure_.data(beyond), look.colour);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/escape.hpp"
 #include "analysis/figures.hpp"
 #include "analysis/gnuplot.hpp"
 #include "analysis/text.hpp"
@@ -109,7 +110,7 @@ class FrontierFigure {
       exponent = fixed(curve.alpha, 3);
     }
     const std::string text =
-        escaped(name) + before + (exponent.empty() ? "" : "^{" + exponent + "}");
+        gnuplot(name) + before + (exponent.empty() ? "" : "^{" + exponent + "}");
     longest_label_ = std::max(longest_label_, visible_length(name + before + exponent));
     longest_text_ = std::max(longest_text_, text.size());
     return text;

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "analysis/csv.hpp"
+#include "analysis/escape.hpp"
 #include "analysis/figures.hpp"
 #include "analysis/gnuplot.hpp"
 #include "analysis/text.hpp"
@@ -134,7 +135,7 @@ class LearningRateFigure {
     std::string plots = is_first ? key() : "";
     for (const auto& [N, losses] : sweeps_.at(method)) plots += line(N, losses);
     return fmt::format("  set title '{}' offset 0,-0.6\n  plot {}\n  unset key\n",
-                       escaped(display_name(method)), plots.substr(0, plots.rfind(',')));
+                       gnuplot(display_name(method)), plots.substr(0, plots.rfind(',')));
   }
 
   const Results& results_;

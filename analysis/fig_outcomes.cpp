@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "analysis/escape.hpp"
 #include "analysis/figures.hpp"
 #include "analysis/gnuplot.hpp"
 #include "analysis/text.hpp"
@@ -55,7 +56,7 @@ std::string labels(const std::vector<const Comparison*>& ours) {
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < named; ++i)
     lines.push_back(
-        escaped(display_name(ours[i]->method)) +
+        gnuplot(display_name(ours[i]->method)) +
         (ours[i]->confidence ? fmt::format(" (confidence {:.2f})", *ours[i]->confidence) : ""));
   if (too_many) lines.push_back(fmt::format("and {} more", ours.size() - named));
   std::string text;
@@ -69,7 +70,7 @@ std::string labels(const std::vector<const Comparison*>& ours) {
 
 /// The method of a panel for its key; several are named above the lines.
 std::string names(const std::vector<const Comparison*>& ours) {
-  if (ours.size() == 1) return escaped(display_name(ours.front()->method));
+  if (ours.size() == 1) return gnuplot(display_name(ours.front()->method));
   return ours.empty() ? "method" : "methods";
 }
 
@@ -91,7 +92,7 @@ std::string panel(const Results& results, const Scenario& s, const std::string& 
       "{0} using 1:3 with lines lw 2.5 dt {1} lc rgb \"{2}\" title '{3}', \\\n"
       "    {0} using 1:2 with lines lw 2.5 dt {4} lc rgb \"{5}\" title '{6}'\n",
       data, reference.dash, ours.empty() ? reference.tint : reference.colour,
-      escaped(display_name(results.options.reference)), method.dash,
+      gnuplot(display_name(results.options.reference)), method.dash,
       ours.empty() ? "#999999" : method.colour, names(ours));
   return text;
 }
@@ -99,7 +100,7 @@ std::string panel(const Results& results, const Scenario& s, const std::string& 
 std::string caption(const Results& results) {
   std::vector<std::string> open;
   for (const Comparison& c : results.comparisons)
-    if (c.outcome == "indeterminate") open.push_back(escaped(display_name(c.method)));
+    if (c.outcome == "indeterminate") open.push_back(gnuplot(display_name(c.method)));
   if (results.comparisons.empty()) return "no comparison";
   if (open.empty()) return "shaded: what these data say, in the colour of the better method";
   constexpr std::size_t most = 3;

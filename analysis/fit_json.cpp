@@ -7,6 +7,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "analysis/escape.hpp"
+
 namespace dfascale::fit {
 namespace {
 
@@ -246,14 +248,6 @@ Json comparison_json(const Comparison& c) {
                                   : Json();
   json["break_even"] = break_even_json(c.break_even);
   return json;
-}
-
-/// A name as a field of a CSV file; quoted only where it must be.
-std::string csv_field(const std::string& name) {
-  if (name.find_first_of(",\"#\n\r") == std::string::npos) return name;
-  std::string text = "\"";
-  for (const char c : name) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return text + "\"";
 }
 
 }  // namespace

@@ -170,16 +170,6 @@ void remove_figure(const std::filesystem::path& folder, const std::string& name)
   std::filesystem::remove(script, ignored);
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view("_^{}@&~\\").find(c) != std::string_view::npos) out += '\\';
-    if (c == '\'') out += '\'';
-    out += c;
-  }
-  return out;
-}
-
 std::vector<double> log_ticks(double low, double high) {
   const auto within = [&](double v) { return v >= low * 0.999999 && v <= high * 1.000001; };
   const auto whole = [](double v) { return static_cast<int>(std::floor(v)); };

@@ -70,9 +70,6 @@ std::string axes_style();
 /// Removes an earlier figure of this name: files whose script this program wrote.
 void remove_figure(const std::filesystem::path& folder, const std::string& name);
 
-/// Text for a single-quoted gnuplot string in enhanced mode.
-std::string escaped(std::string_view text);
-
 /// Places of ticks that suit a logarithmic axis over any range, also less than a decade.
 std::vector<double> log_ticks(double low, double high);
 /// set xtics / ytics command from places.

@@ -6,17 +6,19 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "analysis/csv.hpp"
 #include "analysis/issue.hpp"
+#include "base/read_file.hpp"
+#include "base/text.hpp"
 
 namespace dfascale::fit {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 using Column = std::optional<std::size_t>;
 
 /// Where tokens, cost and loss stand in a file.
@@ -77,22 +79,31 @@ class Collection {
   throw InputError("bad_run_json", fmt::format("{}: {}", file.string(), detail));
 }
 
-nlohmann::json read_json(const fs::path& file) {
-  std::ifstream stream(file);
-  if (!stream) throw InputError("no_such_file", fmt::format("{}: cannot be opened", file.string()));
-  nlohmann::json json = nlohmann::json::parse(stream, nullptr, false);
+Json read_json(const fs::path& file) {
+  std::string text;
+  try {
+    text = read_small_file(file.string(), Exit::data);
+  } catch (const Error& error) {
+    throw InputError("no_such_file", error.what());
+  }
+  Json json;
+  if (const std::string why = parse_json_or_say_why(text, json); !why.empty())
+    bad_json(file, "not valid JSON: " + why);
   if (!json.is_object()) bad_json(file, "not a JSON object");
   return json;
 }
 
-std::string name_in(const nlohmann::json& json, const char* key, const fs::path& file) {
+std::string name_in(const Json& json, const char* key, const fs::path& file) {
   const auto found = json.find(key);
   if (found == json.end() || !found->is_string() || found->get_ref<const std::string&>().empty())
     bad_json(file, fmt::format("\"{}\" must be a non-empty string", key));
-  return *found;
+  const auto& text = found->get_ref<const std::string&>();
+  if (const std::string why = unfit_for_paths(text); !why.empty())
+    bad_json(file, fmt::format("\"{}\" = \"{}\": {}; expected a name", key, text, why));
+  return text;
 }
 
-std::optional<double> number_in(const nlohmann::json& json, const char* key, const fs::path& file) {
+std::optional<double> number_in(const Json& json, const char* key, const fs::path& file) {
   const auto found = json.find(key);
   if (found == json.end() || found->is_null()) return std::nullopt;
   if (!found->is_number()) bad_json(file, fmt::format("\"{}\" must be a number", key));
@@ -100,18 +111,18 @@ std::optional<double> number_in(const nlohmann::json& json, const char* key, con
 }
 
 /// "peak_flops" is a number, or an object of numbers by how each was measured: the largest counts.
-std::optional<double> peak_in(const nlohmann::json& json) {
+std::optional<double> peak_in(const Json& json) {
   const auto found = json.find("peak_flops");
   if (found == json.end()) return std::nullopt;
   double peak = 0;
-  for (const nlohmann::json& value : found->is_object() ? *found : nlohmann::json::array({*found}))
+  for (const Json& value : found->is_object() ? *found : Json::array({*found}))
     if (value.is_number()) peak = std::max(peak, value.get<double>());
   return peak > 0 ? std::optional(peak) : std::nullopt;
 }
 
 /// The head of a run folder, without its rows.
 InputRun read_run_json(const fs::path& file) {
-  const nlohmann::json json = read_json(file);
+  const Json json = read_json(file);
   InputRun run;
   run.name = name_in(json, "run", file);
   run.method = name_in(json, "method", file);
@@ -122,6 +133,8 @@ InputRun read_run_json(const fs::path& file) {
   run.paper_factor = number_in(json, "paper_factor", file);
   if (run.paper_factor && !(*run.paper_factor > 0))
     bad_json(file, "\"paper_factor\" must be above 0");
+  const auto outcome = json.find("outcome");
+  run.is_running = outcome != json.end() && *outcome == "running";
   run.folder = file.parent_path().string();
   run.peak_flops = peak_in(json);
   return run;
@@ -149,7 +162,7 @@ void read_folder(const fs::path& folder, const Options& options, Collection& col
   CsvReader csv((folder / "metrics.csv").string(), LastLine::may_be_torn);
   const Columns columns = folder_columns(csv, options);
   while (csv.next()) {
-    if (csv.may_be_cut() && columns.has(csv.column_count() - 1)) break;
+    if (run.is_running && csv.may_be_cut() && columns.has(csv.column_count() - 1)) break;
     run.rows.push_back(read_row(csv, columns));
   }
 }
@@ -196,9 +209,7 @@ LongColumns long_columns(const CsvReader& csv, const Options& options) {
 /// Adds this row's head (method, run, N, warm-up) to the collection; nothing for an unwanted
 /// method.
 InputRun* run_of_row(const CsvReader& csv, const LongColumns& c, Collection& collection) {
-  const std::string_view method = csv.text(c.method), name = csv.text(c.run);
-  if (method.empty() || name.empty())
-    throw InputError("bad_row", fmt::format("{}: empty run or method", csv.place()));
+  const std::string_view method = csv.name(c.method), name = csv.name(c.run);
   const double params = csv.number(c.params).value_or(0);
   if (!(params > 0) || !std::isfinite(params))
     throw InputError("bad_row", fmt::format("{}: params = \"{}\" must be above 0", csv.place(),

@@ -32,6 +32,7 @@ struct InputRun {
   std::vector<InputRow> rows = {};  ///< in file order
   /// Of a run folder; empty and unset for a run of a long CSV.
   std::string folder = {};
+  bool is_running = false;                ///< its record says so: the last row may lack digits
   std::optional<double> peak_flops = {};  ///< FLOP/s of one device, the best measured
 };
 

@@ -8,13 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
+
 namespace dfascale::fit {
 
 /// Unusable input, exit status 3: "CODE: detail" on one line.
 class InputError : public std::runtime_error {
  public:
   InputError(const std::string& code, const std::string& detail)
-      : std::runtime_error(code + ": " + detail), code_(code) {}
+      : std::runtime_error(code + ": " + visible(detail)), code_(code) {}
   const std::string& code() const { return code_; }
 
  private:

@@ -10,10 +10,19 @@
 #include "analysis/options.hpp"
 #include "analysis/output.hpp"
 #include "analysis/results.hpp"
+#include "base/standard_output.hpp"
+#include "base/text.hpp"
 
-int main(int argc, char** argv) {
-  using namespace dfascale::fit;
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes: writing fails, and is told
+namespace {
+
+using namespace dfascale::fit;
+
+/// Reads the command line and does what it says.
+int run(int argc, char** argv) {
+  if (const std::string wrong = dfascale::wrong_argument(argc, argv); !wrong.empty()) {
+    fmt::print(stderr, "dfascale-fit: {}\n", wrong);
+    return 2;
+  }
   try {
     const Options options = parse_options(argc, argv);
     const Results results = analyse(options);
@@ -28,4 +37,12 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "dfascale-fit: unexpected failure: {}\n", error.what());
     return 1;
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  dfascale::open_standard_streams();
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit of file sizes: writing fails, and is told
+  return dfascale::end_output(run(argc, argv), 1);
 }

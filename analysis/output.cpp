@@ -45,7 +45,8 @@ void print_summary(const Results& results) {
                  fixed_with(fit.curve.alpha, alpha_interval(results.bootstrap_of(*method)), 4),
                  log_C_c ? power_of_ten(*log_C_c) : "–", compute_unit_name(results));
   }
-  for (const Comparison& c : results.comparisons) fmt::print("{}\n", plain_sentence(results, c));
+  for (const Comparison& c : results.comparisons)
+    fmt::print("{}\n", plain_sentence(results, c, plain));
   if (!results.warnings.empty())
     fmt::print("{} warning{}, see report.md\n", results.warnings.size(),
                results.warnings.size() == 1 ? "" : "s");

@@ -65,20 +65,22 @@ std::string warnings_table(const Warnings& warnings) {
   }
   std::string text = "| Warning | Method | Runs | First run | Rows |\n|---|---|---|---|---|\n";
   for (const auto& [key, sum] : sums)
-    text += fmt::format("| {} | {} | {} | {} | {} |\n", key.first, key.second,
-                        sum.first_run.empty() ? "" : std::to_string(sum.runs), sum.first_run,
-                        sum.rows > 0 ? std::to_string(sum.rows) : "");
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", key.first, markdown(key.second),
+                        sum.first_run.empty() ? "" : std::to_string(sum.runs),
+                        markdown(sum.first_run), sum.rows > 0 ? std::to_string(sum.rows) : "");
   return text + "\n";
 }
 
 std::string inputs_section(const Results& results) {
   const Options& o = results.options;
   std::string text = "## Inputs\n\n";
-  for (const std::string& path : o.run_folders) text += fmt::format("- run folders: `{}`\n", path);
-  for (const std::string& path : o.csv_files) text += fmt::format("- long CSV: `{}`\n", path);
+  for (const std::string& path : o.run_folders)
+    text += fmt::format("- run folders: {}\n", markdown_code(path));
+  for (const std::string& path : o.csv_files)
+    text += fmt::format("- long CSV: {}\n", markdown_code(path));
   text += fmt::format("- accounting: {}\n- loss: {}\n- bootstrap: {} replicates, seed {}\n\n",
-                      accounting_sentence(o), o.loss == Loss::train ? "training" : "validation",
-                      o.bootstrap, o.seed);
+                      accounting_sentence(o, markdown),
+                      o.loss == Loss::train ? "training" : "validation", o.bootstrap, o.seed);
   return text + warnings_table(results.warnings);
 }
 
@@ -116,8 +118,8 @@ std::string method_section(const Results& results, const Method& method) {
   const auto points = f.trimmed();
   std::string text =
       fmt::format("### {}\n\n- {} runs, {} sizes, {} rows after cleaning{}\n",
-                  display_name(method.name), method.runs.size(), method.sizes().size(), method.rows,
-                  f.flags.empty() ? "" : "; flags: " + joined(f.flags));
+                  markdown(display_name(method.name)), method.runs.size(), method.sizes().size(),
+                  method.rows, f.flags.empty() ? "" : "; flags: " + joined(f.flags));
   if (!points.empty())
     text += fmt::format("- frontier: {} points of {} after trimming, {} to {}, loss {} to {}\n",
                         points.size(), f.points.size(),
@@ -131,7 +133,7 @@ std::string break_even_table(const Results& results, const Comparison& c) {
   std::string text = fmt::format(
       "\n| C of {} | M | M, power law | M, with E | M, frontiers | Note "
       "|\n|---|---|---|---|---|---|\n",
-      display_name(c.reference));
+      markdown(display_name(c.reference)));
   for (const BreakEven& b : c.break_even)
     text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", compute_text(results, b.C),
                         with_interval(b), pretty(b.M_power), pretty(b.M_offset),
@@ -148,9 +150,9 @@ std::string crossing_line(const Results& results, const Comparison& c) {
 }
 
 std::string comparison_section(const Results& results, const Comparison& c) {
-  const std::string x = display_name(c.method), r = display_name(c.reference);
+  const std::string x = markdown(display_name(c.method)), r = markdown(display_name(c.reference));
   std::string text = fmt::format("### {} against {}\n\n{}\n\n- outcome: **{}**", x, r,
-                                 plain_sentence(results, c), c.outcome);
+                                 plain_sentence(results, c, markdown), c.outcome);
   if (c.confidence) text += fmt::format(", confidence {:.2f}", *c.confidence);
   for (std::size_t i = 0; i < c.reasons.size(); ++i)
     text += (i == 0 ? "; because: " : ", ") + explain(c.reasons[i]);
@@ -166,7 +168,7 @@ std::string comparison_section(const Results& results, const Comparison& c) {
         "- **the straight power laws say {}, the curves that fit say {}**: at "
         "least one frontier is curved ({}), and lines through curved frontiers "
         "cross where the curves do not\n",
-        *c.letter_power, *c.point_letter, joined(c.curved));
+        *c.letter_power, *c.point_letter, joined(c.curved, markdown));
   text +=
       fmt::format("- difference of ln L ({} − {}): {} at {}, {} at {}, {} at {} (extrapolated)\n",
                   x, r, fixed(c.delta[0], 4), compute_text(results, std::exp(c.range->low)),
@@ -178,8 +180,8 @@ std::string comparison_section(const Results& results, const Comparison& c) {
 
 }  // namespace
 
-std::string plain_sentence(const Results& results, const Comparison& c) {
-  const std::string x = display_name(c.method), r = display_name(c.reference);
+std::string plain_sentence(const Results& results, const Comparison& c, Escape escape) {
+  const std::string x = escape(display_name(c.method)), r = escape(display_name(c.reference));
   if (!c.evaluated())
     return fmt::format("{} cannot be compared with {}: {}.", x, r, explain(c.reasons.front()));
   const BreakEven& telling = telling_break_even(c);
@@ -200,7 +202,8 @@ std::string report_md(const Results& results) {
   std::string text = "# Scaling of the loss with compute\n\n" + inputs_section(results);
   text += "## Methods\n\n";
   for (const Method* method : ordered_methods(results)) text += method_section(results, *method);
-  text += fmt::format("## Comparisons with {}\n\n", display_name(results.options.reference));
+  text +=
+      fmt::format("## Comparisons with {}\n\n", markdown(display_name(results.options.reference)));
   if (results.comparisons.empty()) text += "None: the reference or another method is missing.\n";
   for (const Comparison& c : results.comparisons) text += comparison_section(results, c);
   return text;

@@ -6,6 +6,8 @@
 #include <limits>
 #include <set>
 
+#include "analysis/intervals.hpp"
+
 namespace dfascale::fit {
 namespace {
 
@@ -48,6 +50,9 @@ Results analyse(const Options& options) {
   results.methods = fit_methods(runs, options, results.warnings);
   for (const Method& method : results.methods)
     results.bootstraps.push_back(bootstrap(method, options));
+  for (const Method& method : results.methods)
+    if (const auto count = intervals_without_estimate(results, method); count > 0)
+      results.warnings.push_back({"interval_without_estimate", method.name, "", count});
   const Method* reference = results.find(options.reference);
   if (!reference) {
     results.warnings.push_back({"no_reference", options.reference, "", {}});
@@ -58,6 +63,9 @@ Results analyse(const Options& options) {
       results.comparisons.push_back(compare({method, results.bootstrap_of(method)},
                                             {*reference, results.bootstrap_of(*reference)}, options,
                                             results.warnings));
+  for (const Comparison& comparison : results.comparisons)
+    if (const auto count = intervals_without_estimate(comparison); count > 0)
+      results.warnings.push_back({"break_even_without_estimate", comparison.method, "", count});
   return results;
 }
 

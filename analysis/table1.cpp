@@ -37,7 +37,7 @@ std::string offset_columns(const Method* method) {
 std::string row(const Results& results, const std::string& name) {
   const PaperRow* paper = paper_row(name);
   const Method* method = results.find(name);
-  return fmt::format("| {} | {} | {} | {} | {} |\n", display_name(name),
+  return fmt::format("| {} | {} | {} | {} | {} |\n", markdown(display_name(name)),
                      paper ? fixed(paper->alpha, 3) : "–",
                      paper ? power_of_ten(std::log10(paper->C_c)) : "–", ours(results, method),
                      offset_columns(method));
@@ -58,14 +58,15 @@ std::string table1_md(const Results& results) {
   for (const Method* method : ordered_methods(results))
     if (!paper_row(method->name)) text += row(results, method->name);
   text += "\n";
-  for (const Comparison& c : results.comparisons) text += "- " + plain_sentence(results, c) + "\n";
+  for (const Comparison& c : results.comparisons)
+    text += "- " + plain_sentence(results, c, markdown) + "\n";
   text += fmt::format(
       "\nThe paper prints L(C) = (C_c·C)^α, which with its own numbers would mean less than one "
       "nat at 1 PF-day and shallow training ahead of BP; L(C) = (C/C_c)^α with C_c in PF-days is "
       "meant and is what is fitted here. The literal column holds 1/C_c, the constant that the "
       "printed formula would need.\n\nAccounting: {}. Loss: {}, nat per token. A dash means that "
       "there is no such fit or no such number in the paper.\n",
-      accounting_sentence(results.options),
+      accounting_sentence(results.options, markdown),
       results.options.loss == Loss::train ? "training" : "validation");
   return text;
 }

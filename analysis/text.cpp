@@ -82,10 +82,10 @@ std::string short_count(double count) {
   return fmt::format("{:.0f}", count);
 }
 
-std::string accounting_sentence(const Options& options) {
+std::string accounting_sentence(const Options& options, Escape escape) {
   std::string given;
   for (const auto& [method, factor] : options.factors)
-    given += fmt::format("; by option {}ND for {}", factor, display_name(method));
+    given += fmt::format("; by option {}ND for {}", factor, escape(display_name(method)));
   switch (options.accounting) {
     case Accounting::paper: return "paper: C = 6ND for BP, 4ND for DFA, 2ND for shallow" + given;
     case Accounting::optimistic: return "optimistic: as the paper's, but C = 2ND for DFA" + given;
@@ -118,7 +118,8 @@ std::size_t place_of(const Results& results, std::string_view name) {
   return static_cast<std::size_t>(at - order.begin());
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(std::vector<std::string> words, Escape escape) {
+  for (std::string& word : words) word = escape(word);
   return fmt::format("{}", fmt::join(words, ", "));
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "analysis/escape.hpp"
 #include "analysis/results.hpp"
 
 namespace dfascale::fit {
@@ -25,7 +26,7 @@ std::string short_count(double count);
 std::string power_of_ten(double log10_value);
 
 /// What C is under the accounting, in one sentence.
-std::string accounting_sentence(const Options& options);
+std::string accounting_sentence(const Options& options, Escape escape);
 /// "PF-days" or "device-seconds".
 std::string compute_unit_name(const Results& results);
 
@@ -33,6 +34,6 @@ std::string compute_unit_name(const Results& results);
 std::vector<const Method*> ordered_methods(const Results& results);
 /// Place of a method in that order: its look in every figure.
 std::size_t place_of(const Results& results, std::string_view name);
-std::string joined(const std::vector<std::string>& words);
+std::string joined(std::vector<std::string> words, Escape escape = plain);
 
 }  // namespace dfascale::fit

@@ -2,7 +2,9 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/standard_output.hpp"
 #include "base/stop_signals.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "tools/tools.hpp"
 
@@ -25,7 +27,7 @@ constexpr const char* examples = R"(Examples:
   dfascale deck inputs/tiny.toml --set rule.name=dfa   check a deck, print it in full
 
 Exit codes: 0 done, 1 checkpoints differ (checkpoint diff), 2 command line or deck, 3 data, 4 checkpoint, 5 numerical failure,
-6 device, MPI or library failure, 75 stopped by a signal with a checkpoint written.)";
+6 device, MPI or library failure, or output that cannot be written, 75 stopped by a signal with a checkpoint written.)";
 
 /// --help and --version leave with 0, mistakes with 2, said by one rank.
 int leave(const CLI::App& app, const CLI::ParseError& reason) {
@@ -43,13 +45,13 @@ void prepare_signals(const std::string& command) {
     if (command == writer) survive_closed_pipes();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  prepare_signals(argc > 1 ? argv[1] : "");
+/// Reads the command line and does what it says.
+int run_command(int argc, char** argv) {
   CLI::App app(about, "dfascale");
   app.footer(examples);
   app.set_version_flag("--version", describe_build);
+  if (const std::string wrong = wrong_argument(argc, argv); !wrong.empty())
+    return leave(app, CLI::ValidationError(wrong));
   Run run;
   for (const auto add : subcommands) add(app, run);
   try {
@@ -59,4 +61,12 @@ int main(int argc, char** argv) {
   }
   if (!run) return leave(app, CLI::RequiredError("A subcommand"));
   return run_guarded(run);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  prepare_signals(argc > 1 ? argv[1] : "");
+  return end_output(run_command(argc, argv), static_cast<int>(Exit::device));
 }

@@ -24,7 +24,9 @@ enum class Exit : int {
 /// An error a user can act on: what went wrong (file, key or line), what was expected, what to do.
 class Error : public std::runtime_error {
  public:
-  Error(Exit code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// Control characters and bytes that are not UTF-8 are spelled out: a message may quote a file
+  /// that somebody else made.
+  Error(Exit code, const std::string& message);
   Exit code() const { return code_; }
 
  private:

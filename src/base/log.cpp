@@ -10,6 +10,8 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/standard_output.hpp"
+#include "base/text.hpp"
 #include "base/write_file.hpp"
 
 namespace dfascale::log {
@@ -47,6 +49,13 @@ void end_progress_line() {
   voice().progress_shown = false;
 }
 
+/// A run goes on where nobody hears it: its file has the lines.
+void print(const std::string& text) {
+  std::puts(text.c_str());
+  const bool is_lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (is_lost && voice().file) give_up_output(voice().file->path().c_str());
+}
+
 }  // namespace
 
 void speak_on_this_rank(bool speaks) { voice().speaks = speaks; }
@@ -62,17 +71,18 @@ void line(const std::string& text) {
   if (!voice().speaks) return;
   const std::lock_guard lock(voice().mutex);
   end_progress_line();
-  std::puts(text.c_str());
-  std::fflush(stdout);
-  write_to_file("info", text);
+  const std::string shown = visible(text);
+  print(shown);
+  write_to_file("info", shown);
 }
 
 void warning(const std::string& text) {
   if (!voice().speaks) return;
   const std::lock_guard lock(voice().mutex);
   end_progress_line();
-  std::fprintf(stderr, "warning: %s\n", text.c_str());
-  write_to_file("warning", text);
+  const std::string shown = visible(text);
+  std::fprintf(stderr, "warning: %s\n", shown.c_str());
+  write_to_file("warning", shown);
 }
 
 void warning_of_rank(int rank, const std::string& text) {

@@ -1,6 +1,7 @@
 #include "base/read_file.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int deepest_json = 64;
+constexpr int seconds_for_a_writer = 5, seconds_for_its_next_byte = 60;
 
 const char* kind_of(mode_t mode) {
   if (S_ISDIR(mode)) return "a folder";
@@ -97,6 +99,47 @@ bool is_python_number(std::string_view text, std::size_t byte) {
          near.find("Infinity") != std::string_view::npos;
 }
 
+template <class Allowed>
+FileDescriptor open_one_of(const std::string& path, Exit code, Allowed is_allowed) {
+  // O_NONBLOCK: opening a pipe would wait for its writer.
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat about {};
+  if (file.number() < 0 || ::fstat(file.number(), &about) != 0)
+    fail(code, "cannot read {}", system_reason(path));
+  if (!is_allowed(about.st_mode))
+    fail(code, "{}: expected a file, this is {}", path, kind_of(about.st_mode));
+  return file;
+}
+
+bool is_pipe(const FileDescriptor& file) {
+  struct stat about {};
+  return ::fstat(file.number(), &about) == 0 && S_ISFIFO(about.st_mode);
+}
+
+/// Waits for a pipe's writer to write, or to close it; false if neither came in time.
+bool writer_acts(const FileDescriptor& file, int seconds, const std::string& path, Exit code) {
+  pollfd wanted{file.number(), POLLIN, 0};
+  const int ready = ::poll(&wanted, 1, 1000 * seconds);
+  if (ready < 0 && errno == EINTR) fail(code, "{}: a signal came while this pipe was read", path);
+  if (ready < 0) fail(code, "cannot read {}", system_reason(path));
+  return ready > 0;
+}
+
+std::string read_whole(const FileDescriptor& file, const std::string& path, Exit code,
+                       std::int64_t most) {
+  std::string text;
+  constexpr std::size_t step = 64 << 10;
+  for (std::size_t done = 0;;) {
+    text.resize(done + step);
+    const std::size_t got = read_some(file, text.data() + done, step, path, code);
+    done += got;
+    text.resize(done);
+    if (static_cast<std::int64_t>(done) > most)
+      fail(code, "{}: larger than the {} bytes such a file may have", path, most);
+    if (got == 0) return text;
+  }
+}
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() {
@@ -104,11 +147,7 @@ FileDescriptor::~FileDescriptor() {
 }
 
 FileDescriptor open_regular_file(const std::string& path, Exit code) {
-  // O_NONBLOCK: opening a pipe would wait for its writer.
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (file.number() < 0) fail(code, "cannot read {}", system_reason(path));
-  check_regular(file, path, code);
-  return file;
+  return open_one_of(path, code, [](mode_t mode) { return S_ISREG(mode); });
 }
 
 void check_regular(const FileDescriptor& file, const std::string& path, Exit code) {
@@ -118,21 +157,32 @@ void check_regular(const FileDescriptor& file, const std::string& path, Exit cod
     fail(code, "{}: expected a file, this is {}", path, kind_of(about.st_mode));
 }
 
-std::string read_small_file(const std::string& path, Exit code, std::int64_t most) {
-  const FileDescriptor file = open_regular_file(path, code);
-  std::string text;
-  constexpr std::size_t step = 64 << 10;
-  for (std::size_t done = 0;;) {
-    text.resize(done + step);
-    const ssize_t got = ::read(file.number(), text.data() + done, step);
+FileDescriptor open_file_or_pipe(const std::string& path, Exit code) {
+  return open_one_of(path, code, [](mode_t mode) { return S_ISREG(mode) || S_ISFIFO(mode); });
+}
+
+std::size_t read_some(const FileDescriptor& file, char* into, std::size_t size,
+                      const std::string& path, Exit code) {
+  while (true) {
+    const ssize_t got = ::read(file.number(), into, size);
+    if (got > 0) return static_cast<std::size_t>(got);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(code, "cannot read {}", system_reason(path));
-    done += static_cast<std::size_t>(got);
-    text.resize(done);
-    if (static_cast<std::int64_t>(done) > most)
-      fail(code, "{}: larger than the {} bytes such a file may have", path, most);
-    if (got == 0) return text;
+    if (got < 0 && errno != EAGAIN) fail(code, "cannot read {}", system_reason(path));
+    // Nothing: from a pipe it means no writer yet, or one that has closed it, which polling knows.
+    if (got == 0 && (!is_pipe(file) || writer_acts(file, 0, path, code))) return 0;
+    if (writer_acts(file, got == 0 ? seconds_for_a_writer : seconds_for_its_next_byte, path, code))
+      continue;
+    fail(code, "{}: {}; give a file", path,
+         got == 0 ? "nobody writes into this pipe" : "the writer of this pipe is silent");
   }
+}
+
+std::string read_small_file(const std::string& path, Exit code, std::int64_t most) {
+  return read_whole(open_regular_file(path, code), path, code, most);
+}
+
+std::string read_small_file_or_pipe(const std::string& path, Exit code, std::int64_t most) {
+  return read_whole(open_file_or_pipe(path, code), path, code, most);
 }
 
 namespace {
@@ -206,24 +256,39 @@ Json read_json(const std::string& path, Exit code) {
   return parse_json(read_small_file(path, code), path, code);
 }
 
+namespace {
+
+/// Where the TOML text in quotes that begins at `at` ends: behind its last quote, or at the line's
+/// end where that is missing.
+std::size_t behind_quotes(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  const std::string three(3, quote);
+  const bool is_long = text.substr(at, 3) == three;
+  for (std::size_t i = at + (is_long ? 3 : 1); i < text.size(); ++i) {
+    if (text[i] == '\\' && quote == '"') ++i;
+    else if (!is_long && (text[i] == quote || text[i] == '\n')) return i + 1;
+    else if (is_long && text.substr(i, 3) == three) {
+      const std::size_t end = text.find_first_not_of(quote, i);  // up to two more belong to it
+      return std::min({text.size(), end, i + 5});
+    }
+  }
+  return text.size();
+}
+
+}  // namespace
+
 void check_toml_keys(std::string_view text, const std::string& name, Exit code) {
   constexpr int most_dots = 15;
   int dots = 0;
-  char quote = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size();) {
     const char c = text[i];
-    if (c == '\n') quote = 0;
-    if (quote != 0) {
-      if (c == '\\' && quote == '"') ++i;
-      else if (c == quote) quote = 0;
-      continue;
-    }
-    if (c == '#') i = std::min(text.find('\n', i), text.size()) - 1;
-    else if (c == '"' || c == '\'') quote = c;
-    else if (c == '.') ++dots;
+    if (c == '"' || c == '\'') i = behind_quotes(text, i);
+    else if (c == '#') i = std::min(text.find('\n', i), text.size());
+    else ++i;
+    if (c == '.') ++dots;
     else if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) dots = 0;
     if (dots > most_dots)
-      fail(code, "{}: {}: a key of more than {} parts", name, place_in(text, i), most_dots + 1);
+      fail(code, "{}: {}: a key of more than {} parts", name, place_in(text, i - 1), most_dots + 1);
   }
 }
 

@@ -22,10 +22,21 @@ FileDescriptor open_regular_file(const std::string& path, Exit code);
 /// Throws Error (of the given code) naming what an open file is, unless it is a regular file.
 void check_regular(const FileDescriptor& file, const std::string& path, Exit code);
 
+/// Opens a regular file, or a pipe such as a shell makes of <(command).
+FileDescriptor open_file_or_pipe(const std::string& path, Exit code);
+
+/// Reads up to `size` bytes of what open_file_or_pipe opened; 0 at the end.  Waits for a pipe's
+/// writer, but not for ever: throws Error after five seconds without one, after a minute of
+/// silence, or if a signal comes.
+std::size_t read_some(const FileDescriptor& file, char* into, std::size_t size,
+                      const std::string& path, Exit code);
+
 /// Reads a regular file whole.  Throws Error (of the given code) if it cannot be read or holds more
 /// than `most` bytes.
 std::string read_small_file(const std::string& path, Exit code,
                             std::int64_t most = most_small_file_bytes);
+/// The same of a pipe too.
+std::string read_small_file_or_pipe(const std::string& path, Exit code, std::int64_t most);
 
 /// Parses JSON text.  Throws Error (of the given code) with line, column and reason; `name` is the
 /// file's.  Objects and arrays nest at most 64 deep, and have at most 10,000 named members in all,

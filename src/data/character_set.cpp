@@ -5,7 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "data/utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace dfascale {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "base/error.hpp"
 #include "base/read_file.hpp"
+#include "base/utf8.hpp"
 #include "data/file_kind.hpp"
-#include "data/utf8.hpp"
 
 namespace dfascale {
 namespace {

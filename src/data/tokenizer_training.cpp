@@ -10,7 +10,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "data/character_set.hpp"
-#include "data/utf8.hpp"
+#include "base/utf8.hpp"
 #include "data/words.hpp"
 
 namespace dfascale {

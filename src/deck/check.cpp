@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <filesystem>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "deck/deck.hpp"
+#include "deck/names.hpp"
 #include "deck/reading.hpp"
 #include "pipeline/schedules.hpp"
 
@@ -110,6 +110,17 @@ void check_sizes(const Settings& s, Reading& reading) {
   }
 }
 
+/// Before any work: no file system takes longer names.
+void check_lengths(const Settings& s, Reading& reading) {
+  for (const char* key : {"name", "method", "dir", "offload"}) {
+    const Value value = find_key("run", key)->read(s);
+    const auto& text = std::get<std::string>(value);
+    if (const std::string why = too_long_path(text); !why.empty())
+      reading.problem(place(reading, "run", key), "run.{} = \"{}...\": {}; choose a shorter one",
+                      key, text.substr(0, 40), why);
+  }
+}
+
 /// Fits read a rule's cost from the first letters of its method's name: they must not name another
 /// rule.
 void check_method(const Settings& s, Reading& reading) {
@@ -146,8 +157,11 @@ std::string default_schedule(const Rule& rule) {
 }
 
 void Reading::stop_if_wrong() const {
+  constexpr std::size_t most = 100;
   if (problems.empty()) return;
-  fail(Exit::usage, "{}", fmt::join(problems, "\n"));
+  if (problems.size() <= most) fail(Exit::usage, "{}", fmt::join(problems, "\n"));
+  fail(Exit::usage, "{}\n{} more mistakes",
+       fmt::join(problems.begin(), problems.begin() + most, "\n"), problems.size() - most);
 }
 
 void derive_defaults(Settings& s, const Reading& reading) {
@@ -156,16 +170,13 @@ void derive_defaults(Settings& s, const Reading& reading) {
   if (!is_given(reading, "parallel", "virtual_stages"))
     s.parallel.virtual_stages = find_schedule(s.parallel.schedule)->least_virtual_stages;
   if (!is_given(reading, "run", "method")) s.run.method = default_method(s.rule);
-  if (!is_given(reading, "run", "name")) {
-    std::string stem = std::filesystem::path(reading.deck).stem().string();
-    const auto is_odd = [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '-'; };
-    std::ranges::replace_if(stem, is_odd, '_');
-    s.run.name = stem + "-" + s.run.method;
-  }
+  if (!is_given(reading, "run", "name"))
+    s.run.name = name_from_file(reading.deck) + "-" + s.run.method;
 }
 
 void check_together(const Settings& settings, Reading& reading) {
   check_sizes(settings, reading);
+  check_lengths(settings, reading);
   check_rule(settings, reading);
   check_method(settings, reading);
 }

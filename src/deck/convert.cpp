@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "deck/names.hpp"
 #include "deck/reading.hpp"
 
 namespace dfascale {
@@ -44,14 +45,6 @@ std::optional<double> seconds_from_clock(std::string_view text) {
   }
   if (!text.empty()) return std::nullopt;
   return seconds;
-}
-
-/// Names a folder, a file in reports and a field in CSV.
-bool is_name(std::string_view text) {
-  const auto plain = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '+' || c == '-';
-  };
-  return !text.empty() && text.front() != '.' && std::ranges::all_of(text, plain);
 }
 
 bool is_restart(std::string_view text) {

@@ -26,7 +26,7 @@ enum class Kind {
   seconds,  ///< a number of seconds, or text: "2h30m", "HH:MM:SS"
   word,     ///< one of a set of words
   text,     ///< any text
-  name,     ///< letters, digits and . _ + -, so that it can name a folder
+  name,     ///< letters, digits and . _ + -, so that it can name a folder (deck/names.hpp)
   restart,  ///< auto, required, never, a step, or a path
 };
 

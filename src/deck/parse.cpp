@@ -1,15 +1,12 @@
 // A deck's text into Settings, by the key table.
-#include <toml++/toml.h>
-
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "base/error.hpp"
 #include "base/read_file.hpp"
 #include "deck/deck.hpp"
 #include "deck/reading.hpp"
 #include "deck/take.hpp"
+#include "deck/toml_text.hpp"
 
 namespace dfascale {
 namespace {
@@ -27,15 +24,7 @@ void take_section(Reading& reading, std::string_view section, const toml::table&
 }
 
 void take_file(Reading& reading, std::string_view text) {
-  toml::table root;
-  check_toml_keys(text, reading.deck, Exit::usage);
-  try {
-    root = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    const toml::source_position at = error.source().begin;
-    fail(Exit::usage, "{}:{}:{}: not TOML: {}", reading.deck, at.line, at.column,
-         error.description());
-  }
+  const toml::table root = parse_toml(text, reading.deck);
   for (const auto& [name, node] : root) {
     const std::string where = at_line(reading.deck, name.source());
     const toml::table* table = node.as_table();
@@ -60,21 +49,19 @@ void take_file(Reading& reading, std::string_view text) {
 }  // namespace
 
 std::string deck_text(const std::string& file) {
-  if (std::filesystem::is_directory(file)) {
+  std::error_code reading_says_it;
+  if (std::filesystem::is_directory(file, reading_says_it)) {
     fail(Exit::usage, "{}: is a folder; expected a deck (a TOML file)", file);
   }
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) fail(Exit::usage, "cannot read the deck {}", system_reason(file));
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
+  return read_small_file_or_pipe(file, Exit::usage, most_deck_bytes);
 }
 
 Settings parse_deck(std::string_view toml, std::string_view name,
                     const std::vector<std::string>& overrides) {
   Reading reading{std::string(name), {}, {}};
   take_file(reading, toml);
-  for (const std::string& text : overrides) take_override(reading, text);
+  for (const std::string& text : overrides)
+    if (const auto given = override_of(reading, text)) take_override(reading, *given);
   reading.stop_if_wrong();
 
   return settle(reading);

@@ -67,7 +67,8 @@ std::string kind_text(Kind kind) {
     case Kind::seconds: return "seconds or text (\"2h30m\", \"HH:MM:SS\")";
     case Kind::word: return "one of";
     case Kind::text: return "text";
-    case Kind::name: return "letters, digits and . _ + -, not beginning with a dot";
+    case Kind::name:
+      return "letters, digits (of any script) and . _ + -, not beginning with a dot";
     case Kind::restart: return "auto, required, never, a step, or a path (with a / in it)";
   }
   return "";
@@ -165,7 +166,15 @@ std::string deck_reference_markdown() {
       "Written by `dfascale deck --markdown` from the table that parses decks; do not edit.\n\n"
       "A deck is a TOML file. Every key has a default; `--set section.key=value` wins over the "
       "deck. `rule.name` is a preset that fills the other keys of `[rule]`; those given explicitly "
-      "win over it. `dfascale deck FILE` prints a deck with every default written out.\n";
+      "win over it. `dfascale deck FILE` prints a deck with every default written out.\n\n"
+      "Spaces around the key and the value of `--set` do not count; quotes keep them "
+      "(`--set 'run.dir=\"a b \"'`). Of several values for one key the last one counts. Text is "
+      "UTF-8 without control characters, as all paths on the command line are; a file with another "
+      "name is reached by a link.\n\n"
+      "A run is called after its deck unless `run.name` is given: the file's name without `.toml`, "
+      "and the method. What no name holds, and `+`, becomes `+XX`, the byte's hexadecimal code, so "
+      "that two decks of one folder never share a run: `a b.toml` trains `a+20b-bp`. A deck may "
+      "come from a pipe, `dfascale train <(sed ... deck.toml)`; its run is called `deck-METHOD`.\n";
   std::string_view section;
   for (const Key& key : deck_keys()) {
     if (key.section != section) {

@@ -25,6 +25,8 @@ int edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string_view nearest(std::string_view typed, const std::vector<std::string_view>& known) {
+  constexpr std::size_t longest = 64;  // of what anybody types
+  if (typed.size() > longest) return {};
   std::string lower(typed);
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
   std::string_view best;

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/read_file.hpp"
+#include "base/text.hpp"
 #include "deck/suggest.hpp"
+#include "deck/toml_text.hpp"
 
 namespace dfascale {
 
@@ -50,11 +51,16 @@ std::optional<Value> plain_value(const toml::node& node) {
 
 void take_value(Reading& reading, const Key& key, const std::optional<Value>& written,
                 const std::string& place) {
+  const auto* text = written ? std::get_if<std::string>(&*written) : nullptr;
+  if (const std::string why = text ? unfit_for_paths(*text) : ""; !why.empty()) {
+    reading.problem(place, "{} = {}: {}; expected {}", key.path(), to_toml(*written), why,
+                    allowed(key));
+    return;
+  }
   if (const auto value = written ? convert(key, *written) : std::nullopt) {
     reading.given[&key] = {*value, place};
     return;
   }
-  const auto* text = written ? std::get_if<std::string>(&*written) : nullptr;
   std::vector<std::string_view> words = key.words;
   if (key.kind == Kind::restart) words = {"auto", "required", "never"};
   reading.problem(place, "{} = {}: expected {}{} ({})", key.path(),
@@ -74,41 +80,58 @@ void sort_by_line(Reading& reading) {
 
 namespace {
 
+std::string without_spaces_around(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return std::string(text);
+}
+
 /// The value of --set as TOML reads it; what is not TOML, and what stands for a key that wants
 /// text, is text as it stands.
 std::optional<Value> override_value(const Key& key, const std::string& written) {
   const bool wants_text = key.kind == Kind::text || key.kind == Kind::name ||
                           key.kind == Kind::word || key.kind == Kind::restart;
-  check_toml_keys(written, "--set " + key.path(), Exit::usage);
-  try {
-    const toml::table parsed = toml::parse("value = " + written);
-    const toml::node* node = parsed.get("value");
-    if (parsed.size() == 1 && node && (node->is_string() || !wants_text)) return plain_value(*node);
-  } catch (const toml::parse_error&) {
-    // A bare word.
-  }
+  const auto node = parse_toml_value(written);
+  if (node && (node->is_string() || !wants_text)) return plain_value(*node);
   return Value(written);
+}
+
+/// A quote at the beginning that TOML does not find closed at the end.
+bool is_half_quoted(const std::string& written) {
+  const bool begins = written.starts_with('"') || written.starts_with('\'');
+  return begins && parse_toml_value(written) == nullptr;
 }
 
 }  // namespace
 
-void take_override(Reading& reading, const std::string& text) {
-  const std::size_t equals = text.find('=');
-  const std::size_t dot = text.find('.');
-  if (equals == std::string::npos || dot == std::string::npos || dot > equals) {
+std::optional<Override> override_of(Reading& reading, const std::string& text) {
+  const std::size_t equals = text.find('='), dot = text.find('.');
+  const bool has_both = equals != std::string::npos && dot < equals;
+  const auto part = [&](std::size_t begin, std::size_t count) {
+    return has_both ? without_spaces_around(text.substr(begin, count)) : "";
+  };
+  Override found{part(0, dot), part(dot + 1, equals - dot - 1), part(equals + 1, text.npos), ""};
+  if (found.section.empty() || found.name.empty()) {
     reading.problem("--set " + text, "expected section.key=value, for example optim.tokens=1B");
-    return;
+    return std::nullopt;
   }
-  const std::string section = text.substr(0, dot), name = text.substr(dot + 1, equals - dot - 1);
-  const std::string place = fmt::format("--set {}.{}", section, name);
+  found.place = fmt::format("--set {}.{}", found.section, found.name);
+  return found;
+}
+
+void take_override(Reading& reading, const Override& given) {
+  const auto& [section, name, value, place] = given;
   if (!is_section(section)) {
     reading.problem(place, "[{}]: unknown section{}; sections are {}", section,
                     did_you_mean(section, section_names()), fmt::join(section_names(), ", "));
-  } else if (const Key* key = find_key(section, name)) {
-    take_value(reading, *key, override_value(*key, text.substr(equals + 1)), place);
-  } else {
-    reading.problem(place, "[{}] {}: unknown key{}", section, name, key_suggestion(section, name));
+    return;
   }
+  const Key* key = find_key(section, name);
+  if (key == nullptr)
+    reading.problem(place, "[{}] {}: unknown key{}", section, name, key_suggestion(section, name));
+  else if (is_half_quoted(value))
+    reading.problem(place, "{}: a quote that is not closed, or text that TOML cannot read", value);
+  else take_value(reading, *key, override_value(*key, value), place);
 }
 
 Settings settle(Reading& reading) {

@@ -23,8 +23,15 @@ std::optional<Value> plain_value(const toml::node& node);
 /// Converts and keeps a key's value, or notes what is wrong with it.
 void take_value(Reading& reading, const Key& key, const std::optional<Value>& written,
                 const std::string& place);
-/// "section.key=value", from --set.
-void take_override(Reading& reading, const std::string& text);
+/// A --set taken apart; spaces around its parts do not count.
+struct Override {
+  std::string section, name, value;
+  std::string place;  ///< "--set section.name"
+};
+/// Nothing, and a problem, where it is not section.key=value.
+std::optional<Override> override_of(Reading& reading, const std::string& text);
+/// Keeps the value of an override; of several for one key the last one counts.
+void take_override(Reading& reading, const Override& given);
 /// Problems in the order of the file's lines; for those that begin with "FILE:LINE".
 void sort_by_line(Reading& reading);
 

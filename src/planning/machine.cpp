@@ -7,9 +7,10 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "base/read_file.hpp"
+#include "base/text.hpp"
 #include "deck/deck.hpp"
 #include "deck/take.hpp"
+#include "deck/toml_text.hpp"
 
 namespace dfascale {
 namespace {
@@ -110,6 +111,8 @@ void take(Draft& draft, const std::string& path, const toml::node& node, const s
     draft.problems.push_back(fmt::format("{}: name: expected text", place));
   } else {
     draft.machine.name = node.value<std::string>().value_or("");
+    if (const std::string why = unfit_for_paths(draft.machine.name); !why.empty())
+      draft.problems.push_back(fmt::format("{}: name: {}", place, why));
   }
 }
 
@@ -123,24 +126,14 @@ void take_table(Draft& draft, const toml::table& table, const std::string& prefi
   }
 }
 
-toml::table parsed(const std::string& text, const std::string& place) {
-  check_toml_keys(text, place, Exit::usage);
-  try {
-    return toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    const toml::source_position at = error.source().begin;
-    fail(Exit::usage, "{}:{}:{}: not TOML: {}", place, at.line, at.column, error.description());
-  }
-}
-
 }  // namespace
 
 Machine read_machine(const std::string& file, const std::vector<std::string>& overrides) {
   Draft draft;
-  take_table(draft, parsed(deck_text(file), file), "", file);
+  take_table(draft, parse_toml(deck_text(file), file), "", file);
   for (const std::string& text : overrides) {
     const std::string place = "--machine-set " + text;
-    take_table(draft, parsed(text, place), "", place);
+    take_table(draft, parse_toml(text, place), "", place);
   }
   for (const Figure& figure : figures)
     if (figure.need == Need::always &&

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "credit/flops.hpp"
 #include "deck/deck.hpp"
+#include "deck/names.hpp"
 #include "deck/take.hpp"
 #include "study/choices.hpp"
 #include "study/marks.hpp"
@@ -180,14 +181,21 @@ void add_runs(Reading& reading, Study& study, const StudyText& text, const Part&
 }
 
 void check_names(Reading& reading, const Study& study) {
+  constexpr std::size_t longest = 200;  // decks and logs are called so, with an ending
   std::set<std::string> names;
-  for (const StudyRun& run : study.runs)
+  for (const StudyRun& run : study.runs) {
+    if (run.name().size() > longest)
+      reading.problem(reading.deck,
+                      "a run would be called {}..., {} bytes; expected at most {}: shorten "
+                      "run.method or the names of sizes",
+                      run.name().substr(0, 40), run.name().size(), longest);
     if (!names.insert(run.name()).second)
       reading.problem(
           reading.deck,
           "two runs would be called {}: remove a value that a list holds twice, or give "
           "one of the rules another run.method",
           run.name());
+  }
 }
 
 }  // namespace
@@ -197,7 +205,9 @@ Study parse_study(std::string_view toml, const std::string& file,
   Reading reading{file, {}, {}};
   StudyText text = take_study(reading, toml, overrides);
   reading.stop_if_wrong();
-  if (text.name.empty()) text.name = std::filesystem::path(file).stem().string();
+  if (text.name.empty())
+    text.name = file.starts_with("/dev/") ? name_from_file(file)  // a pipe
+                                          : std::filesystem::path(file).stem().string();
   if (text.dir.empty()) text.dir = "studies/" + text.name;
   if (text.sizes.empty())
     reading.problem(file, "no [[size]]: expected at least one, for example layers = 4, width = 64");

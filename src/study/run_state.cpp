@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/read_file.hpp"
 #include "deck/deck.hpp"
 #include "io/files.hpp"
 #include "io/run_tables.hpp"
@@ -12,6 +13,25 @@
 
 namespace dfascale {
 namespace {
+
+/// The outcome and validation loss of run.json, as far as it has them.
+struct Record {
+  bool is_there = false, is_done = false;
+  std::optional<double> val_loss;
+};
+
+Record read_record(const std::string& path) {
+  Record record{exists(path), false, {}};
+  nlohmann::ordered_json json;
+  if (!record.is_there ||
+      !parse_json_or_say_why(read_small_file(path, Exit::checkpoint), json).empty())
+    return record;
+  const auto outcome = nlohmann::ordered_json::json_pointer("/outcome"),
+             loss = nlohmann::ordered_json::json_pointer("/results/val_loss");
+  record.is_done = json.contains(outcome) && json[outcome] == "done";
+  if (json.contains(loss) && json[loss].is_number()) record.val_loss = json[loss].get<double>();
+  return record;
+}
 
 std::string mark_of_divergence(const StudyRun& run) { return run.folder() + "/diverged.txt"; }
 
@@ -48,22 +68,19 @@ RunState state_of(const StudyRun& run) {
   }
   if (exists(mark_of_divergence(run))) {
     state.progress = Progress::diverged;
-    state.note = first_line(read_text(mark_of_divergence(run)));
+    state.note = first_line(read_small_file(mark_of_divergence(run), Exit::checkpoint));
     return state;
   }
-  const bool has_record = exists(folder + "/run.json");
-  const auto record =
-      nlohmann::json::parse(has_record ? read_text(folder + "/run.json") : "", nullptr, false);
-  if (record.is_object() && record.value("outcome", "") == "done") {
+  const Record record = read_record(folder + "/run.json");
+  if (record.is_done) {
     const auto reason = divergence(run);
     state.progress = reason ? Progress::diverged : Progress::done;
     state.note = reason.value_or("");
-    if (record.contains("results") && record["results"].contains("val_loss"))
-      state.val_loss = record["results"]["val_loss"].get<double>();
+    state.val_loss = record.val_loss;
   } else if (const auto who = holder(claim_path(run))) {
     state.progress = Progress::running;
     state.note = *who;
-  } else if (has_record) {
+  } else if (record.is_there) {
     state.progress = Progress::unfinished;
   }
   return state;

@@ -2,8 +2,10 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "base/read_file.hpp"
+#include "base/text.hpp"
+#include "deck/names.hpp"
 #include "deck/take.hpp"
+#include "deck/toml_text.hpp"
 #include "study/choices.hpp"
 
 namespace dfascale {
@@ -155,13 +157,21 @@ void take_parts(Reading& reading, std::vector<Part>& parts, std::string_view lis
     parts.push_back(take_part(reading, own, *entry.as_table()));
 }
 
+void take_folder(Reading& reading, std::string& dir, const toml::node& node,
+                 const std::string& place) {
+  const std::string text = node.value<std::string>().value_or("");
+  std::string why = text.empty() ? "expected a folder's path in quotes" : unfit_for_paths(text);
+  if (why.empty()) why = too_long_path(text);
+  if (why.empty()) dir = text;
+  else reading.problem(place, "study.dir = {}: {}", to_toml(text), why);
+}
+
 void take_study_key(Reading& reading, StudyText& study, std::string_view name,
                     const toml::node& node, const std::string& place) {
   if (name == "name") {
     take_name(reading, study.name, node, "study.name");
   } else if (name == "dir") {
-    if (node.is_string() && !node.as_string()->get().empty()) study.dir = node.as_string()->get();
-    else reading.problem(place, "study.dir: expected a folder's path in quotes");
+    take_folder(reading, study.dir, node, place);
   } else if (name == "workers") {
     const auto* count = node.as_integer();
     if (count != nullptr && count->get() >= 0 && count->get() <= 4096) study.workers = count->get();
@@ -200,24 +210,16 @@ void take_root(Reading& reading, StudyText& study, std::string_view name, const 
 
 /// --set study.key=value or section.key=value; lists and searches as TOML writes them.
 void take_override(Reading& reading, StudyText& study, const std::string& text) {
-  const std::size_t dot = text.find('.'), equals = text.find('=');
-  const bool is_key = dot < equals && equals != std::string::npos;
-  const std::string section = is_key ? text.substr(0, dot) : "";
-  const std::string name = is_key ? text.substr(dot + 1, equals - dot - 1) : "";
-  const std::string place = "--set " + text.substr(0, equals);
-  const std::string value = is_key ? text.substr(equals + 1) : "";
+  const auto given = override_of(reading, text);
+  if (!given) return;
+  const auto& [section, name, value, place] = *given;
   const Key* key = find_key(section, name);
   const bool is_choice = value.starts_with('[') || value.starts_with('{');
   if (section == "study" || (key != nullptr && is_choice)) {
-    toml::table parsed;
-    check_toml_keys(value, place, Exit::usage);
-    try {
-      parsed = toml::parse("value = " + value);
-    } catch (const toml::parse_error&) {
-      parsed.insert("value", value);  // a bare word
-    }
-    if (section == "study") take_study_key(reading, study, name, *parsed.get("value"), place);
-    else take_choices(reading, study.overrides, *key, *parsed.get("value"), place);
+    auto node = parse_toml_value(value);
+    if (!node) node = std::make_unique<toml::value<std::string>>(value);  // a bare word
+    if (section == "study") take_study_key(reading, study, name, *node, place);
+    else take_choices(reading, study.overrides, *key, *node, place);
     return;
   }
   if (key != nullptr && belongs_to_study(*key)) {
@@ -225,8 +227,8 @@ void take_override(Reading& reading, StudyText& study, const std::string& text) 
     return;
   }
   Reading single{reading.deck, {}, {}};
-  dfascale::take_override(single, text);
-  for (const auto& [taken, given] : single.given) study.overrides[taken] = {{given}};
+  dfascale::take_override(single, *given);
+  for (const auto& [taken, kept] : single.given) study.overrides[taken] = {{kept}};
   std::ranges::copy(single.problems, std::back_inserter(reading.problems));
 }
 
@@ -235,15 +237,7 @@ void take_override(Reading& reading, StudyText& study, const std::string& text) 
 StudyText take_study(Reading& reading, std::string_view text,
                      const std::vector<std::string>& overrides) {
   StudyText study;
-  toml::table root;
-  check_toml_keys(text, reading.deck, Exit::usage);
-  try {
-    root = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    const toml::source_position at = error.source().begin;
-    fail(Exit::usage, "{}:{}:{}: not TOML: {}", reading.deck, at.line, at.column,
-         error.description());
-  }
+  const toml::table root = parse_toml(text, reading.deck);
   for (const auto& [name, node] : root) take_root(reading, study, name.str(), node);
   sort_by_line(reading);
   for (const std::string& override : overrides) take_override(reading, study, override);

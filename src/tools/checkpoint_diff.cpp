@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "io/checkpoint.hpp"
 #include "tools/checkpoint_tools.hpp"
 #include "tools/trained_model.hpp"
@@ -149,7 +150,7 @@ int diff_checkpoints(const DiffOptions& options) {
   if (options.show == Show::json) {
     Json arrays = Json::array();
     for (const ArrayDiff& diff : all) arrays.push_back(json_of(diff));
-    log::line(Json{{"a", a}, {"b", b}, {"same", equal == count}, {"arrays", arrays}}.dump(2));
+    log::line(json_text({{"a", a}, {"b", b}, {"same", equal == count}, {"arrays", arrays}}));
   } else {
     log::say("A {} (step {})\nB {} (step {})", a, one.meta().step, b, other.meta().step);
     print(all, options);

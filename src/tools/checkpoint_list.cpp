@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "io/checkpoint.hpp"
 #include "io/files.hpp"
 #include "tools/checkpoint_tools.hpp"
@@ -157,7 +158,7 @@ int list_checkpoints(const std::string& folder, Show show) {
   } else {
     Json list = Json::array();
     for (const Found& found : all) list.push_back(json_of(found));
-    log::line(list.dump(2));
+    log::line(json_text(list));
   }
   return static_cast<int>(Exit::done);
 }

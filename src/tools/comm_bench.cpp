@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/arrays.hpp"
 #include "comm/session.hpp"
 #include "io/files.hpp"
@@ -167,7 +168,7 @@ void write_json(const std::string& file, int ranks, const std::vector<Figures>& 
                 {"wrong", f.wrong}});
     json["operations"].push_back(row);
   }
-  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
+  write_atomically(file, json_text(json) + "\n", Folder::of_user);
 }
 
 std::vector<Route> ring_routes(int size) {

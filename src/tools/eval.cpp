@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "data/corpus_info.hpp"
 #include "data/sha256.hpp"
@@ -170,7 +171,7 @@ void print_json(const Evaluation& e) {
     json["bits_per_byte"] = nullptr;
     json["bits_per_byte_missing"] = e.no_bytes;
   }
-  log::line(json.dump(2));
+  log::line(json_text(json));
 }
 
 int eval(const EvalOptions& options) {

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "deck/words.hpp"
 #include "io/files.hpp"
@@ -145,7 +146,7 @@ void write_json(const std::string& file, const Settings& settings, const Peak& p
     row["flops_per_second_alone"] = f.rate_alone();
     json["by_shape"].push_back(row);
   }
-  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
+  write_atomically(file, json_text(json) + "\n", Folder::of_user);
 }
 
 int bench_gemm(const GemmOptions& options) {

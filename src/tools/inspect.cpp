@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "credit/flops.hpp"
 #include "deck/deck.hpp"
@@ -179,7 +180,7 @@ void print_json(const Subject& subject, const MemoryForecast& forecast, bool wit
                {"recomputed", recomputation_text(forecast.training)}};
   if (subject.meta) json["checkpoint"] = meta_json(subject);
   if (with_tensors) json["tensors"] = tensors_json(table);
-  log::line(json.dump(2));
+  log::line(json_text(json));
 }
 
 int inspect(const InspectOptions& options) {

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "base/version.hpp"
 #include "comm/session.hpp"
 #include "deck/deck.hpp"
@@ -214,7 +215,7 @@ void write_json(const IoBench& bench, const std::vector<Round>& rounds, const st
        {"stall_share_of_all",
         median_of(rounds, [](const Round& r) { return r.stall_share_of_all(); })},
        {"rounds", list}});
-  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
+  write_atomically(file, json_text(json) + "\n", Folder::of_user);
 }
 
 int bench_io(const IoOptions& options) {

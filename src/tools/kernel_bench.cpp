@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "deck/words.hpp"
 #include "io/files.hpp"
@@ -258,7 +259,7 @@ void write_json(const std::string& file, const Settings& settings, const std::ve
                 {"share_of_limit", m.limit() / m.timing.median}});
     json["by_kernel"].push_back(row);
   }
-  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
+  write_atomically(file, json_text(json) + "\n", Folder::of_user);
 }
 
 int bench_kernels(const KernelOptions& options) {

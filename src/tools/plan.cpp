@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "deck/deck.hpp"
 #include "deck/keys.hpp"
@@ -104,7 +105,7 @@ int plan_one(const PlanOptions& options, const Settings& settings, const Machine
   if (!options.times.empty()) cost.workload.times = given_times(options, training);
   add_simulation(cost, simulation);
   write_pictures(options, cost);
-  if (options.json) log::line(layout_json(cost, machine).dump(2));
+  if (options.json) log::line(json_text(layout_json(cost, machine)));
   else say_layout(cost, machine);
   return static_cast<int>(Exit::done);
 }
@@ -118,7 +119,7 @@ int plan_sweep(const PlanOptions& options, const Settings& settings, const Machi
   for (const Rule& rule : {bp, other})
     results.push_back(
         sweep(settings, rule, machine, {.micro_batches = options.most_micro_batches}));
-  if (options.json) log::line(sweep_json(results, machine).dump(2));
+  if (options.json) log::line(json_text(sweep_json(results, machine)));
   else say_sweep(results, machine);
   return static_cast<int>(Exit::done);
 }

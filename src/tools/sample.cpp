@@ -10,7 +10,6 @@
 #include "data/corpus_info.hpp"
 #include "data/sha256.hpp"
 #include "data/tokenizer.hpp"
-#include "data/utf8.hpp"
 #include "kernels/random.hpp"
 #include "tools/tools.hpp"
 #include "tools/trained_model.hpp"
@@ -115,8 +114,6 @@ int sample(const SampleOptions& options) {
   if (session.comm().size() > 1)
     fail(Exit::usage, "dfascale sample runs on one rank, {} are running: start it without mpirun",
          session.comm().size());
-  if (const std::int64_t bad = first_invalid_utf8(options.prompt); bad >= 0)
-    fail(Exit::usage, "--prompt: byte {} is not valid UTF-8", bad);
   TrainedModel model(session.device(), options.checkpoint, 1);
   const Tokenizer tokenizer = tokenizer_for(model, options.tokenizer);
   const std::string text = options.prompt + tokenizer.decode(generate(model, tokenizer, options));

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "deck/words.hpp"
 #include "io/files.hpp"
@@ -57,7 +58,7 @@ int bench_schedule(const ScheduleBenchOptions& options, const std::string& file)
   if (!file.empty() && session.comm().rank() == 0) {
     Json json = Json::array();
     for (const ScheduleTimes& times : all) json.push_back(schedule_json(times));
-    write_atomically(file, json.dump(2) + "\n", Folder::of_user);
+    write_atomically(file, json_text(json) + "\n", Folder::of_user);
   }
   return static_cast<int>(Exit::done);
 }

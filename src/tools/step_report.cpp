@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "deck/words.hpp"
 #include "io/files.hpp"
@@ -181,7 +182,7 @@ void write_json(const BenchReport& report, const std::string& file) {
                  {"per_rank", report.peaks.best()}}}});
   json["rules"] = Json::array();
   for (const StepTimes& t : report.rules) json["rules"].push_back(rule_json(report, t));
-  write_atomically(file, json.dump(2) + "\n", Folder::of_user);
+  write_atomically(file, json_text(json) + "\n", Folder::of_user);
 }
 
 int bench_step(const StepOptions& options) {

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "comm/session.hpp"
 #include "deck/deck.hpp"
 #include "deck/words.hpp"
@@ -101,7 +102,7 @@ int verify(const VerifyOptions& options) {
     json["variants"].push_back(as_json(results.back()));
   }
   json["passed"] = failed == 0;
-  if (options.json) log::line(json.dump(2));
+  if (options.json) log::line(json_text(json));
   if (results.empty()) fail(Exit::data, "{}: no variants to compare with", options.file);
   const auto worst =
       std::max_element(results.begin(), results.end(), [](const auto& a, const auto& b) {

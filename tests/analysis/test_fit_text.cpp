@@ -31,7 +31,6 @@ TEST(FitText, NamesAndEscapes) {
   EXPECT_EQ(display_name("dfa"), "DFA");
   EXPECT_EQ(display_name("dfa-block"), "dfa-block");
   EXPECT_EQ(display_name("DFA"), "“DFA”") << "another method than dfa";
-  EXPECT_EQ(escaped("a_b'c"), "a\\_b''c");
 }
 
 TEST(FitText, KeysOfFiguresFitIntoTheirWidth) {

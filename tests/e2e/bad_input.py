@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 
+import cases_of_names
 from cases import CHECKPOINT, DATA, DEVICE, NUMERICAL, USAGE, Case, deck_case, train
 from cases_of_data import texts, token_files
 from program import NoMount, Program, contents, corpus, deck, shard, small_disk, tokens, work_folder, write
@@ -238,7 +239,7 @@ def tools():
              ["--sequences 1000", "data", "128"]),
         Case("sample at no temperature", ["sample", run, "--temperature", "nan"], USAGE, ["--temperature", "nan"]),
         Case("sample of a negative seed", ["sample", run, "--seed", "-1"], USAGE, ["--seed", "-1"]),
-        Case("sample after no text", ["sample", run, "--prompt", "ab\udcff"], USAGE, ["--prompt", "byte 2", "UTF-8"]),
+        Case("sample after no text", ["sample", run, "--prompt", "ab\udcff"], USAGE, ["ab\\xFF", "byte 3", "UTF-8"]),
         Case("sample without a tokenizer", ["sample", run], DATA, ["corpus.json", "--tokenizer"]),
         Case("sample too cold", ["sample", run, "--temperature", "-1"], USAGE, ["--temperature", "-1"]),
         Case("inspect of an empty checkpoint", ["inspect", "cases/empty.h5"], CHECKPOINT, ["cases/empty.h5", "digest"],
@@ -299,7 +300,8 @@ def ranks():
 
 
 def all_cases():
-    return [*command_line(), *decks(), *token_files(), *texts(), *checkpoints(), *goldens(), *tools(), *numbers_and_memory(), *ranks()]
+    return [*command_line(), *decks(), *token_files(), *texts(), *checkpoints(), *goldens(), *tools(), *numbers_and_memory(), *ranks(),
+            *cases_of_names.cases()]
 
 
 def good_things(work, program, source):

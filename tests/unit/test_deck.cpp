@@ -178,7 +178,7 @@ TEST(Deck, ShownDeckReadsBackTheSame) {
       {"rule.name=dfa", "rule.feedback_scale=0.1", "optim.learning_rate=1.2345678901234567e-4"},
       {"rule.name=dfa-canonical", "rule.residual=vanilla", "rule.derivative=tanh"},
       {"rule.name=shallow", "rule.train_projector=true"},
-      {"data.train=\"odd \\\" \\\\ name\\t\"", "run.restart=a/b", "optim.tokens=30B"},
+      {"data.train=\"odd \\\" \\\\ näme \"", "run.restart=a/b", "optim.tokens=30B"},
       {"run.seed=1000000000000000000", "run.walltime=1h", "optim.clip=none", "model.tied=false"},
   };
   for (const auto& overrides : decks) {

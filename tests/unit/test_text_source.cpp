@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <random>
 
+#include "base/utf8.hpp"
 #include "data/sha256.hpp"
 #include "data/text_source.hpp"
 #include "data/token_file.hpp"
-#include "data/utf8.hpp"
 #include "tests/support/errors.hpp"
 #include "tests/support/files.hpp"
 

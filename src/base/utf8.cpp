@@ -1,4 +1,4 @@
-#include "data/utf8.hpp"
+#include "base/utf8.hpp"
 
 #include <cstring>
 
@@ -43,6 +43,15 @@ std::int64_t first_invalid_utf8(std::string_view text) {
     i += length;
   }
   return -1;
+}
+
+Character first_character(std::string_view text) {
+  const auto* begin = reinterpret_cast<const unsigned char*>(text.data());
+  const std::size_t length = character_length(begin, text.size());
+  if (length < 2) return {begin[0], length};
+  char32_t code = begin[0] & (0x7fu >> length);
+  for (std::size_t i = 1; i < length; ++i) code = code << 6 | (begin[i] & 0x3fu);
+  return {code, length};
 }
 
 std::size_t whole_characters(std::string_view text) {

@@ -11,6 +11,15 @@ namespace dfascale {
 /// surrogates, nothing overlong, nothing above U+10FFFF), or -1.
 std::int64_t first_invalid_utf8(std::string_view text);
 
+/// A character of a text: its code point, and the bytes that hold it.
+struct Character {
+  char32_t code;
+  std::size_t bytes;
+};
+/// The character at the start of a text that is not empty; of no bytes where they are not
+/// well-formed UTF-8.
+Character first_character(std::string_view text);
+
 /// Bytes of the character that begins with this byte, in well-formed text.
 constexpr std::size_t character_bytes(char first) {
   const auto byte = static_cast<unsigned char>(first);
