@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <new>
 
 #include "analysis/issue.hpp"
 #include "analysis/options.hpp"
@@ -33,6 +34,9 @@ int run(int argc, char** argv) {
   } catch (const InputError& error) {
     fmt::print(stderr, "dfascale-fit: {}\n", error.what());
     return 3;
+  } catch (const std::bad_alloc&) {
+    std::fputs("dfascale-fit: out of memory: raise the limit (ulimit -v)\n", stderr);
+    return 6;
   } catch (const std::exception& error) {
     fmt::print(stderr, "dfascale-fit: unexpected failure: {}\n", error.what());
     return 1;

@@ -40,7 +40,7 @@ void* device_allocate(std::size_t bytes) {
   if (memory == nullptr) {
     fail(Exit::device,
          "no memory for {} bytes ({:.1f} GiB): use more ranks, a smaller micro-batch or a smaller "
-         "model",
+         "model, or raise the limit of memory (ulimit -v)",
          bytes, static_cast<double>(bytes) * 0x1p-30);
   }
   if (alignment == huge_page)

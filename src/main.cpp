@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/error.hpp"
+#include "base/last_words.hpp"
 #include "base/standard_output.hpp"
 #include "base/stop_signals.hpp"
 #include "base/text.hpp"
@@ -60,13 +61,21 @@ int run_command(int argc, char** argv) {
     return leave(app, reason);
   }
   if (!run) return leave(app, CLI::RequiredError("A subcommand"));
-  return run_guarded(run);
+  return run();
 }
 
+/// Before other objects are made: libraries begin their work while these are.
+__attribute__((constructor(101))) void begin() { tell_unforeseen_ends(); }
+
 }  // namespace
+
+/// For libraries: Open MPI 4.1 calls it where MPI cannot start.
+extern "C" [[noreturn]] void _exit(int exit_code) { end_by_library(exit_code); }
 
 int main(int argc, char** argv) {
   open_standard_streams();
   prepare_signals(argc > 1 ? argv[1] : "");
-  return end_output(run_command(argc, argv), static_cast<int>(Exit::device));
+  const int exit_code = run_guarded([&] { return run_command(argc, argv); });
+  end_is_foreseen();
+  return end_output(exit_code, static_cast<int>(Exit::device));
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "base/last_words.hpp"
 #include "base/log.hpp"
 #include "comm/comm.hpp"
 #include "comm/mpi_calls.hpp"
@@ -269,6 +270,7 @@ bool ranks_are_joined() {
 }
 
 void end_all_ranks(int exit_code) {
+  end_is_foreseen();
   if (is_running()) MPI_Abort(MPI_COMM_WORLD, exit_code);
   std::_Exit(exit_code);  // MPI_Abort may return before the launcher ends this rank
 }

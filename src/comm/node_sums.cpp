@@ -64,9 +64,18 @@ std::string shared_memory_folder() {
   return chosen != nullptr ? chosen : "/dev/shm";
 }
 
+/// Whether a limit of this process (ulimit -v) leaves room for the window, and for what the library
+/// takes beside it.
+bool may_map(std::int64_t bytes) {
+  const auto length = static_cast<std::size_t>(bytes + 16 * megabyte);
+  void* const place = ::mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return place != MAP_FAILED && ::munmap(place, length) == 0;
+}
+
 /// Whether a window can be had for every rank of the node, and something for the library's own
 /// messages beside it.  Open MPI 4.1 would fail on one rank while the others wait for it.
 bool has_room(std::int64_t bytes_of_a_rank, int ranks) {
+  if (!may_map(ranks * bytes_of_a_rank)) return false;
   struct statvfs disk {};
   if (::statvfs(shared_memory_folder().c_str(), &disk) != 0) return true;  // it is elsewhere
   const auto free =

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/last_words.hpp"
 #include "base/log.hpp"
 #include "kernels/gemm_check.hpp"
 
@@ -52,9 +53,10 @@ int run_guarded(const std::function<int()>& body) {
   } catch (const Error& error) {
     return stop(error, own_name());
   } catch (const std::bad_alloc&) {
+    release_memory_for_last_words();
     return stop(Error(Exit::device,
                       "out of host memory: use more ranks, a smaller micro-batch or a smaller "
-                      "model"),
+                      "model, or raise the limit of memory (ulimit -v)"),
                 own_name());
   } catch (const std::exception& error) {
     return stop(Error(Exit::device, error.what()), own_name());

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,9 @@ void together(const WriterRanks& ranks, Exit code, Work&& work) {
   } catch (const Error& error) {
     trouble = error.what();
     code = error.code();
+  } catch (const std::bad_alloc&) {
+    trouble = "out of host memory; raise the limit of memory (ulimit -v) or use more ranks";
+    code = Exit::device;
   } catch (const std::exception& error) {
     trouble = error.what();
   }

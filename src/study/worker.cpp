@@ -63,7 +63,7 @@ void Worker::start(const std::string& deck, const std::string& log, int kept) {
   child_ = ::fork();
   if (child_ == 0) {
     become_train(core_, file.number(), kept, parent, held, arguments);
-    ::_exit(static_cast<int>(Exit::device));
+    std::_Exit(static_cast<int>(Exit::device));
   }
   if (child_ < 0) {
     child_ = 0;
