@@ -19,8 +19,10 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT DFASCALE_COVERAGE)
     if(NOT DEFINED ENV{CCACHE_BASEDIR})
       set(launcher env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" ${launcher})
     endif()
+    # What it has never compiled, so that it must also be able to write.
     set(probe ${PROJECT_BINARY_DIR}/ccache_probe)
-    file(WRITE ${probe}.cpp "int probe;\n")
+    string(TIMESTAMP now "%s%f")
+    file(WRITE ${probe}.cpp "long long probe = ${now};\n")
     execute_process(COMMAND ${launcher} ${CMAKE_CXX_COMPILER} -c ${probe}.cpp -o ${probe}.o RESULT_VARIABLE result
       OUTPUT_VARIABLE said ERROR_VARIABLE said)
     if(NOT result EQUAL 0)

@@ -50,6 +50,7 @@ while (($#)); do
   shift
 done
 [[ -n $root ]] || { help >&2; exit 2; }
+[[ $user == root || -z $ccache ]] || die "--user cannot write into the folder of --ccache: give one of them"
 ((EUID == 0)) || die "needs root, for debootstrap and chroot"
 command -v debootstrap >/dev/null || die "debootstrap is not installed"
 ((${#orders[@]})) || orders=(quickstart-test test-quickstart)

@@ -279,9 +279,14 @@ std::size_t behind_quotes(std::string_view text, std::size_t at) {
 
 void check_toml_keys(std::string_view text, const std::string& name, Exit code) {
   constexpr int most_dots = 15;
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   int dots = 0;
-  for (std::size_t i = 0; i < text.size();) {
+  for (std::size_t i = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+       i < text.size();) {
     const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 128)
+      fail(code, "{}: {}: not TOML: a character that is not ASCII needs quotes around its text",
+           name, place_in(text, i));
     if (c == '"' || c == '\'') i = behind_quotes(text, i);
     else if (c == '#') i = std::min(text.find('\n', i), text.size());
     else ++i;

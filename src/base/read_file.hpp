@@ -57,7 +57,8 @@ std::string parse_json_or_say_why(std::string_view text, nlohmann::ordered_json&
 std::string parse_json_or_say_why(std::string_view text, nlohmann::json& into);
 
 /// Checks that no key of a TOML text has more than 16 parts ("a.b.c" has 3), which the TOML library
-/// would follow until the stack ends.  Throws Error (of the given code) with the line.
+/// would follow until the stack ends, and that only texts in quotes and comments hold characters
+/// beyond ASCII, for which it has no defined answer elsewhere.  Throws Error (of the given code).
 void check_toml_keys(std::string_view text, const std::string& name, Exit code);
 
 }  // namespace dfascale

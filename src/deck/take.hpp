@@ -2,9 +2,8 @@
 // share.
 #pragma once
 
-#include <toml++/toml.h>
-
 #include "deck/reading.hpp"
+#include "deck/toml.hpp"
 
 namespace dfascale {
 

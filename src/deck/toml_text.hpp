@@ -1,11 +1,11 @@
 // TOML that somebody else may have written: decks, studies, machines, values of --set.
 #pragma once
 
-#include <toml++/toml.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "deck/toml.hpp"
 
 namespace dfascale {
 

@@ -1,7 +1,5 @@
 #include "planning/machine.hpp"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -1,13 +1,12 @@
 // What a study says about decks while it is being read: for every key the values to try.
 #pragma once
 
-#include <toml++/toml.h>
-
 #include <map>
 #include <string>
 #include <vector>
 
 #include "deck/reading.hpp"
+#include "deck/toml.hpp"
 
 namespace dfascale {
 

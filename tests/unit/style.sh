@@ -20,6 +20,7 @@ tell "MPI is called only in src/comm and where io opens files" \
   "$(product '\<MPI_[A-Z][A-Za-z_]+' 'src/comm/|src/io/hdf5\.cpp|src/io/ranks_mpi\.cpp')"
 tell "Kokkos is used only in kernels/launch and kernels/device" "$(product 'Kokkos::' 'kernels/launch|kernels/device')"
 tell "matrix libraries are called only in kernels/gemm_*" "$(product '\<(dnnl::|dnnl_[a-z]|cublas[A-Z])' 'kernels/gemm_')"
+tell "the TOML library is included only by src/deck/toml.hpp" "$(product 'toml\+\+/' 'src/deck/toml\.hpp')"
 tell "NCCL is called only in src/comm/nccl*" "$(product '\<nccl[A-Z][A-Za-z]+\(' 'src/comm/nccl')"
 tell "CUDA is called only in kernels' and NCCL's own files" \
   "$(product '\<cuda[A-Z][A-Za-z0-9]+\(' 'kernels/(cuda/|launch/|device_cuda|gemm_cublaslt)|src/comm/nccl')"

@@ -17,6 +17,8 @@ struct Mistake {
 // clang-format off
 const Mistake mistakes[] = {
   {"Syntax", "[model]\nwidth = = 3", {}, {"bad.toml:2:9: not TOML: "}},
+  {"SectionWithoutName", "[= \"model\"]\nwidth = 3", {}, {"bad.toml:1:2: not TOML: "}},
+  {"KeyThatIsNotAscii", "[model]\n\xC3\xA9 = 3", {}, {"bad.toml: line 2, column 1: not TOML: ", "ASCII"}},
   {"UnclosedSection", "[model\nwidth = 3", {}, {"bad.toml:1:", "not TOML"}},
   {"TwiceTheKey", "[model]\nwidth = 64\nwidth = 128", {}, {"bad.toml:3:", "width"}},
   {"TwiceTheSection", "[model]\nwidth = 64\n[model]\nheads = 2", {}, {"bad.toml:3:", "model"}},

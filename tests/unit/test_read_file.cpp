@@ -93,6 +93,17 @@ TEST(ReadFile, TomlKeysOfManyPartsAreRefused) {
       "d.toml", Exit::usage);
 }
 
+TEST(ReadFile, TomlBeyondAsciiIsInTextsAndComments) {
+  for (const std::string text : {"\n\u00e9 = 1\n", "x = 1\n[\u00e9]\n", "x = \"\"\ny = \u00a0 1\n"})
+    test::expect_error(Exit::usage, {"d.toml", "line 2, column", "not ASCII"},
+                       [&] { check_toml_keys(text, "d.toml", Exit::usage); });
+  check_toml_keys(
+      "\uFEFFa = \"\u00e9\\\"\u00e9\" # \u00e9\nb = '\u00e9'\nc = "
+      "\"\"\"\n\u00e9\"\u00e9\\\"\"\u00e9\"\"\"\n"
+      "d = \'\'\'\n\u00e9''\u00e9\\\'\'\'\n",
+      "d.toml", Exit::usage);
+}
+
 TEST(ReadFile, BracketsInTextsAreNoDepth) {
   const std::string text = "[\"" + std::string(1000, '[') + "\\\"[[\"]";
   EXPECT_EQ(parse_json(text, "f.json", Exit::data).at(0).get<std::string>().size(), 1003U);
