@@ -1,4 +1,4 @@
-"""Limits that a system or a user sets: threads, sizes of files, memory that ranks share. What cannot be had is said, with
+"""Limits that a system or a user sets: threads, sizes of files, memory, memory that ranks share. What cannot be had is said, with
 an exit code of the table; nothing is left out without a word.
 
 usage: limits.py PROGRAM SOURCE MPIEXEC DFASCALE_FIT"""
@@ -7,6 +7,7 @@ import csv
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -31,9 +32,12 @@ class Lab:
             for kind, value in limits:
                 resource.setrlimit(kind, (value, value))
 
+        return self.run_command([*prefix, *self.program.command(arguments, ranks)], variables, limit)
+
+    def run_command(self, command, variables=None, limit=None):
         environment = dict(self.program.environment(), **(variables or {}))
         try:
-            done = subprocess.run([*prefix, *self.program.command(arguments, ranks)], cwd=self.work, env=environment,
+            done = subprocess.run(command, cwd=self.work, env=environment,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   preexec_fn=limit, timeout=HANGS_AFTER, check=False)
         except subprocess.TimeoutExpired as hung:
@@ -97,6 +101,32 @@ def file_sizes(lab, checks, fit):
     checks.that(done.returncode > 0 and "fitted" in done.stderr, f"dfascale-fit: exit code {done.returncode} {done.stderr}")
 
 
+def memory(lab, checks, golden):
+    """ulimit -v, from what only just loads the program to more than enough: a message and a code of the table."""
+    def limited(megabytes):
+        return ["sh", "-c", f'ulimit -v {megabytes}000 && ulimit -c 0 && exec "$@"', "sh"]
+
+    def unsaid(code, said):
+        return code not in (0, CHECKPOINT, DEVICE) or (code != 0 and "dfascale: " not in said)
+
+    if lab.run(["deck"], prefix=limited(600))[0] != 0:
+        print("skipped: this build of the program does not start with 600 MB of address space")
+        return
+    steps = [m for m in range(75, 450, 25) if lab.run(["deck"], prefix=limited(m))[0] not in (127, -9)]
+    trained = lab.train("good.toml")[2]
+    for arguments in (["train", "good.toml"], ["verify", golden], ["inspect", trained], ["checkpoint", "verify", trained]):
+        found = {m: lab.run(arguments, prefix=limited(m)) for m in steps}
+        shutil.rmtree(lab.work / "runs" / "run", ignore_errors=True)
+        wrong = [(m, code, said[-300:]) for m, (code, said) in found.items() if unsaid(code, said)]
+        codes = [code for code, _ in found.values()]
+        checks.that(not wrong and 0 in codes, f"{arguments[0]} with {steps[0]} to {steps[-1]} MB: exit codes {codes} {wrong or ''}")
+    command = lab.program.command(["train", "good.toml", "--set", "parallel.dp=2"], ranks=2)
+    at = command.index(lab.program.path)
+    for megabytes in (m for m in steps if m % 2 == 0):  # fewer: each takes the launcher's time
+        code, said = lab.run_command([*command[:at], *limited(megabytes), *command[at:]])
+        checks.that(not unsaid(code, said), f"2 ranks with {megabytes} MB each: exit code {code}")
+
+
 def shared_memory(lab, checks):
     """Little or no room in /dev/shm: two ranks do without it, and say so."""
     def small(size):
@@ -116,6 +146,7 @@ def main():
     checks = Checks()
     with work_folder() as work:
         corpus(work / "data", 60)
+        write(work / "good.toml", deck())
         write(work / "wide.toml", WIDE)
         draw = random.Random(1)
         write(work / "text.txt", "\n".join("%030x" % draw.getrandbits(120) for _ in range(20000)))
@@ -123,6 +154,7 @@ def main():
         lab = Lab(program, work)
         threads(lab, checks)
         file_sizes(lab, checks, os.path.abspath(sys.argv[4]))
+        memory(lab, checks, os.path.abspath(f"{sys.argv[2]}/tests/golden/tied_l1.h5"))
         shared_memory(lab, checks)
     return checks.exit_code()
 
