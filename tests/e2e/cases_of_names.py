@@ -1,5 +1,6 @@
 """Rows of bad_input.py about names, paths and values of --set, and about decks that are no files."""
 
+import contextlib
 import os
 
 from cases import CHECKPOINT, USAGE, Case, deck_case, train
@@ -8,8 +9,11 @@ from program import deck, write
 LATIN = "r\udce9sultats"  # é in Latin-1: no UTF-8
 
 
+@contextlib.contextmanager
 def pipe_without_writer(work):
     os.mkfifo(work / "cases/pipe.toml")
+    yield
+    os.unlink(work / "cases/pipe.toml")
 
 
 def study(text):
@@ -40,7 +44,7 @@ def control_characters():
         deck_case("split with a tab", deck(parallel={"split": "1,\\t2"}), USAGE, ["parallel.split", "U+0009"]),
         deck_case("unknown key with an escape", deck() + '"a\\u001bb" = 1\n', USAGE, ["a\\u001Bb", "unknown key"]),
         train("override with an escaped NUL", USAGE, ["--set run.dir", "U+0000"], 'run.dir="a\\u0000b"'),
-        train("override with a new line", USAGE, ["argument 3", "U+000A"], "run.dir=a\nb"),
+        train("override with a new line", USAGE, ["argument 4", "U+000A"], "run.dir=a\nb"),
         Case("deck's name with an escape", ["train", "a\x1bb.toml"], USAGE, ["argument 2", "a\\u001Bb", "U+001B"]),
         study_case("study in a folder with a NUL", study("").replace("cases/study", "cases/s\\u0000"),
                    ["study.dir", "U+0000"]),
@@ -52,7 +56,7 @@ def control_characters():
 def not_utf8():
     run = "runs/good"
     return [
-        train("run folder in Latin-1", USAGE, ["argument 3", "r\\xE9sultats", "byte 10 is not UTF-8", "ln -s"],
+        train("run folder in Latin-1", USAGE, ["argument 4", "r\\xE9sultats", "byte 10 is not UTF-8", "ln -s"],
               f"run.dir={LATIN}"),
         train("data in Latin-1", USAGE, ["r\\xE9sultats", "not UTF-8"], f"data.train={LATIN}"),
         train("run folder in Latin-1, two ranks", USAGE, ["r\\xE9sultats", "not UTF-8"], f"run.dir={LATIN}", ranks=2),
@@ -103,7 +107,7 @@ def special_files():
     return [
         Case("deck is a device", ["train", "/dev/zero"], USAGE, ["/dev/zero", "device"]),
         Case("deck is a pipe without a writer", ["train", "cases/pipe.toml"], USAGE, ["cases/pipe.toml", "nobody writes"],
-             setup=pipe_without_writer, makes=("cases/pipe.toml",)),
+             setup=pipe_without_writer),
         Case("study is a device", ["study", "/dev/zero"], USAGE, ["/dev/zero", "device"]),
         Case("machine is a device", ["plan", "good.toml", "--machine", "/dev/zero"], USAGE, ["/dev/zero", "device"]),
         deck_case("deck too large", deck() + "#" * (5 << 20), USAGE, ["larger than", "4194304"]),
