@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -15,7 +16,7 @@
 namespace dfascale {
 namespace {
 
-constexpr auto between_looks = std::chrono::seconds(1);
+std::atomic<std::chrono::milliseconds> between_looks{std::chrono::seconds(1)};
 constexpr int looks_to_a_warning = 60;
 
 /// One for the process: its thread sleeps while nothing is watched.
@@ -72,7 +73,7 @@ class Watchdog {
     std::unique_lock lock(mutex_);
     while (!is_closing_) {
       changed_.wait(lock, [this] { return is_closing_ || !under_way_.empty(); });
-      changed_.wait_for(lock, between_looks, [this] { return is_closing_; });
+      changed_.wait_for(lock, between_looks.load(), [this] { return is_closing_; });
       for (Call& call : under_way_) look_at(call);
     }
   }
@@ -94,5 +95,7 @@ class Watchdog {
 
 Watched::Watched(int rank, const char* call) { Watchdog::get().begin(this, rank, call); }
 Watched::~Watched() { Watchdog::get().end(this); }
+
+void set_pace_of_watchdog(std::chrono::milliseconds pace) { between_looks = pace; }
 
 }  // namespace dfascale

@@ -2,6 +2,8 @@
 // clock themselves.
 #pragma once
 
+#include <chrono>
+
 namespace dfascale {
 
 /// Says on the terminal what this rank waits for, when the call around which it lives has taken a
@@ -15,5 +17,8 @@ class Watched {
   Watched(const Watched&) = delete;
   Watched& operator=(const Watched&) = delete;
 };
+
+/// Looks as often as this from now on, where it is once a second: for tests.
+void set_pace_of_watchdog(std::chrono::milliseconds between_looks);
 
 }  // namespace dfascale

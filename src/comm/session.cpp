@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <new>
+#include <system_error>
 #include <thread>
 
 #include "base/error.hpp"
@@ -57,6 +58,12 @@ int run_guarded(const std::function<int()>& body) {
     return stop(Error(Exit::device,
                       "out of host memory: use more ranks, a smaller micro-batch or a smaller "
                       "model, or raise the limit of memory (ulimit -v)"),
+                own_name());
+  } catch (const std::system_error& error) {
+    return stop(Error(Exit::device,
+                      fmt::format("the system refuses a thread or another means: {}; look at the "
+                                  "limits of processes and memory (ulimit -a)",
+                                  error.what())),
                 own_name());
   } catch (const std::exception& error) {
     return stop(Error(Exit::device, error.what()), own_name());

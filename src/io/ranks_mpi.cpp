@@ -5,6 +5,7 @@
 #include <limits>
 #include <thread>
 
+#include "base/watchdog.hpp"
 #include "io/writer_ranks.hpp"
 
 namespace dfascale {
@@ -29,6 +30,9 @@ bool mpi_runs() {
 // Without spinning: a rank may wait long for another's disk, and its core is for training
 // meanwhile.
 void wait_for(MPI_Request& request) {
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  const Watched watched(rank, "a checkpoint that all ranks write or read");
   constexpr auto pause = std::chrono::microseconds(100);
   for (int done = 0;;) {
     expect_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
@@ -54,7 +58,9 @@ struct WriterRanks::Group {
 WriterRanks WriterRanks::all() {
   auto group = std::make_shared<Group>();
   if (mpi_runs()) {
-    expect_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &group->comm), "MPI_Comm_dup");
+    MPI_Request request = MPI_REQUEST_NULL;
+    expect_mpi(MPI_Comm_idup(MPI_COMM_WORLD, &group->comm, &request), "MPI_Comm_idup");
+    wait_for(request);
     expect_mpi(MPI_Comm_set_errhandler(group->comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     expect_mpi(MPI_Comm_rank(group->comm, &group->rank), "MPI_Comm_rank");
     expect_mpi(MPI_Comm_size(group->comm, &group->size), "MPI_Comm_size");
