@@ -110,6 +110,10 @@ def both_broken(name):
     return setup
 
 
+def without_digest(name):
+    return lambda work: (copied_run(work, name) / "checkpoints/step_00000010.h5.digest").unlink()
+
+
 def other_data(work):
     corpus(work / "cases/other-data", 60, seed=9)
 
@@ -151,8 +155,12 @@ def checkpoints():
               "run.restart=./good.toml", makes=new),
         train("path of a broken checkpoint", CHECKPOINT, ["step_00000010.h5", "digest"], "run.name=new",
               "run.restart=runs/broken1/checkpoints/latest", setup=broken_checkpoint("broken1"), makes=new),
-        train("all checkpoints broken", CHECKPOINT, ["runs/broken2", "no good checkpoint"], "run.name=broken2",
-              "run.restart=required", setup=both_broken("broken2")),
+        train("all checkpoints broken", CHECKPOINT, ["runs/broken2", "none of them is good", "nothing was changed"],
+              "run.name=broken2", "run.restart=required", setup=both_broken("broken2")),
+        train("all checkpoints broken, auto", CHECKPOINT, ["runs/broken5", "none of them is good", "run.name"],
+              "run.name=broken5", setup=both_broken("broken5")),
+        train("newest checkpoint without digest", CHECKPOINT, ["step_00000010.h5.digest is missing", "not say", "move it"],
+              "run.name=broken4", setup=without_digest("broken4"), ranks=2),
         train("newest checkpoint broken", 0, ["step_00000010.h5", "broken", "at step 5 of 10"], "run.name=broken3",
               setup=broken_checkpoint("broken3"), makes=("runs/broken3",)),
         train("checkpoint of another model", CHECKPOINT, ["another run", "model.layers", "run.name"], *from_good,

@@ -25,9 +25,9 @@ AT_ONCE = 2  # runs side by side
 HANGS_AFTER = 60  # seconds
 FLIPS = 12
 # Older checkpoints whose turn to go had not come; the broken ones, set aside; a digest before its last renaming.
-# And what restarts set aside.
+# And what restarts set aside, and what is known of the tokens.
 MAY_STAY = re.compile(r"checkpoints/step_\d+\.h5(\.abandoned(\.\d+)?)?(\.digest|\.digest\.new)?"
-                      r"|(metrics\.csv|deck\.toml|run\.json)\.before-step-\d+(\.\d+)?")
+                      r"|(metrics\.csv|deck\.toml|run\.json)\.before-step-\d+(\.\d+)?|tokens\.json")
 
 
 class Lab:
@@ -134,9 +134,12 @@ def error_round(lab, number, place, error, call, kind):
     which, part = same_call(lab.reference(0)[1], place)
     code, said = lab.train(name, fault=f"{which} {error}", part=part)
     trouble = ""
-    # Without the link, or with a log that ends, a run goes on; everything else is told.
-    if "checkpoints/latest" in kind or (call, kind) == ("write", "log.txt"):
-        trouble = "" if code == 0 and ("latest" in said or "log" in said) else f"exit code {code}: {said}"
+    # Without the link, without what is known of the tokens, or with a log that ends, a run goes on; everything else
+    # ends it.
+    may_lack = {"checkpoints/latest": "latest", "tokens.json": "tokens.json", "log.txt": "the log ends"}
+    lacks = next((word for part, word in may_lack.items() if part in kind and (part != "log.txt" or call == "write")), None)
+    if lacks:
+        trouble = "" if code == 0 and "warning" in said and lacks in said else f"exit code {code}: {said}"
     elif code != CHECKPOINT or os.strerror(error) not in said or "dfascale: " not in said:
         trouble = f"exit code {code}: {said}"
     trouble = trouble or lab.trouble_of_files(name) or lab.trouble_of_restart(name)
@@ -178,13 +181,13 @@ def error_of_ranks(lab, number, place, error, rank):
 
 
 def writes_of_rank(lab, rank):
-    """Which writes of a rank of two, counted from 1, concern more than the log."""
+    """Which writes of a rank of two, counted from 1, a run cannot go on without."""
     log = lab.work / f"writes-{rank}"
     code, said = lab.train(f"counted-{rank}", 2, "write 0 none", DFASCALE_FAULT_LOG=str(log), DFASCALE_FAULT_RANK=str(rank))
     if code != 0:
         sys.exit(f"exit code {code}\n{said}")
     lab.forget(f"counted-{rank}")
-    return [i + 1 for i, line in enumerate(log.read_text().splitlines()) if not line.endswith("/log.txt")]
+    return [i + 1 for i, line in enumerate(log.read_text().splitlines()) if not line.endswith(("/log.txt", "/tokens.json.tmp"))]
 
 
 def two_rank_rounds(lab, draw, kills):

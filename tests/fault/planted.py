@@ -41,7 +41,7 @@ RUN_FILES = [".write-test", "lock", "log.txt", "run.json", "run.json.tmp", "deck
              "checkpoints/.write-test", "checkpoints/latest", "checkpoints/latest.tmp",
              "checkpoints/step_00000005.h5", "checkpoints/step_00000005.h5.tmp", "checkpoints/step_00000005.h5.digest",
              "checkpoints/step_00000005.h5.digest.new", "checkpoints/step_00000005.h5.digest.new.tmp",
-             "checkpoints/step_00000005.h5.part0.tmp", "checkpoints/step_00000005.h5.part0.tmp.tmp"]
+             "checkpoints/step_00000005.h5.tmp.part0.tmp", "checkpoints/step_00000005.h5.tmp.part0.tmp.tmp"]
 
 
 class Lab:
