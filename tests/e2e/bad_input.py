@@ -160,7 +160,7 @@ def checkpoints():
         train("all checkpoints broken, auto", CHECKPOINT, ["runs/broken5", "none of them is good", "run.name"],
               "run.name=broken5", setup=both_broken("broken5")),
         train("newest checkpoint without digest", CHECKPOINT, ["step_00000010.h5.digest is missing", "not say", "move it"],
-              "run.name=broken4", setup=without_digest("broken4"), ranks=2),
+              "run.name=undigested", setup=without_digest("undigested"), ranks=2),
         train("newest checkpoint broken", 0, ["step_00000010.h5", "broken", "at step 5 of 10"], "run.name=broken3",
               setup=broken_checkpoint("broken3"), makes=("runs/broken3",)),
         train("checkpoint of another model", CHECKPOINT, ["another run", "model.layers", "run.name"], *from_good,
