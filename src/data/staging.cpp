@@ -110,13 +110,15 @@ Staging::Staging(const std::string& out, Existing existing)
   const bool is_made = fs::create_directory(staging_, problem);
   if (!is_made) {
     ::close(lock_);
-    if (problem)
-      fail(Exit::data, "cannot write to the folder {}: {}; choose another --out", out_,
-           problem.message());
-    fail(Exit::data,
-         "{}: expected nothing, or what a killed dfascale prepare left there, but this is none of "
-         "its folders or holds other files; move it elsewhere, or choose another --out",
-         staging_);
+    std::error_code ignored;
+    if (fs::exists(fs::symlink_status(staging_, ignored)))
+      fail(
+          Exit::data,
+          "{}: expected nothing, or what a killed dfascale prepare left there, but this is none of "
+          "its folders or holds other files; move it away, or choose another --out",
+          staging_);
+    fail(Exit::data, "cannot write to the folder {}: {}; choose another --out", out_,
+         problem.message());
   }
   clean_up_.emplace([this] { remove(); });
 }

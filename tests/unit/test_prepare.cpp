@@ -286,11 +286,14 @@ TEST_F(Prepare, FilesOfOthersAreNeverRemoved) {
 
 TEST_F(Prepare, FailedReplacementKeepsWhatWasThere) {
   prepare(options("out"));
-  write_file(folder_ / "out/.prepare-partial", "left by something else");
   const std::string before = read_file(folder_ / "out/corpus.json");
   PrepareOptions force = options("out", 400);
   force.existing = Existing::replace;
   force.valid = {write_file(folder_ / "bad.txt", "caf\xe9")};
+  const std::string planted = write_file(folder_ / "out/.prepare-partial", "of something else");
+  expect_failure(force, Exit::data, {".prepare-partial", "move it away"});
+  EXPECT_EQ(read_file(planted), "of something else");
+  std::filesystem::remove(planted);
   expect_failure(force, Exit::data, {"bad.txt", "byte 3"});
   EXPECT_EQ(read_file(folder_ / "out/corpus.json"), before);
   EXPECT_EQ(names_in(folder_ / "out").size(), 4u);
