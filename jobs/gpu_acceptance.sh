@@ -38,7 +38,7 @@ if ((gpus == 0)); then
   exit 6
 fi
 logs=$out.logs
-rm -rf "$logs" && mkdir -p "$logs" || exit 2
+mkdir -p "$logs" && rm -f "$logs"/*_f32.json "$logs"/*_bf16.json || exit 2  # an earlier time's measurements
 program=$build/bin/dfascale
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 precisions=(f32 bf16)
