@@ -16,7 +16,7 @@ namespace dfascale::fit {
 class InputError : public std::runtime_error {
  public:
   InputError(const std::string& code, const std::string& detail)
-      : std::runtime_error(code + ": " + visible(detail)), code_(code) {}
+      : std::runtime_error(code + ": " + visible_in_a_line(detail)), code_(code) {}
   const std::string& code() const { return code_; }
 
  private:

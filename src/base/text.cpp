@@ -28,6 +28,18 @@ std::string why_unfit(std::string_view text, bool (*is_refused)(char32_t)) {
   return {};
 }
 
+std::string spelled_out(std::string_view text, bool (*is_hidden)(char32_t)) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto [code, bytes] = first_character(text.substr(at));
+    if (bytes == 0) out += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[at]));
+    else if (is_hidden(code)) out += fmt::format("\\u{:04X}", static_cast<std::uint32_t>(code));
+    else out += text.substr(at, bytes);
+    at += std::max<std::size_t>(bytes, 1);
+  }
+  return out;
+}
+
 bool is_control_in_prose(char32_t code) {
   return is_control(code) && code != '\n' && code != '\t' && code != '\r';
 }
@@ -61,23 +73,17 @@ std::string wrong_argument(int count, const char* const* arguments) {
       return fmt::format(
           "argument {} of the command line, \"{}\": {}; expected UTF-8 without control characters "
           "(a file with another name can be reached by a link: ln -s FILE LINK)",
-          i, visible(text), why);
+          i, visible_in_a_line(text), why);
   }
   return {};
 }
 
 std::string visible(std::string_view text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto [code, bytes] = first_character(text.substr(at));
-    if (bytes == 0) out += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[at]));
-    else if (is_control(code) && code != '\n' && code != '\t')
-      out += fmt::format("\\u{:04X}", static_cast<std::uint32_t>(code));
-    else out += text.substr(at, bytes);
-    at += std::max<std::size_t>(bytes, 1);
-  }
-  return out;
+  return spelled_out(
+      text, [](char32_t code) { return is_control(code) && code != '\n' && code != '\t'; });
 }
+
+std::string visible_in_a_line(std::string_view text) { return spelled_out(text, is_control); }
 
 std::string json_text(const nlohmann::ordered_json& json) {
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);

@@ -23,6 +23,9 @@ std::string wrong_argument(int count, const char* const* arguments);
 /// and tabs stay.
 std::string visible(std::string_view text);
 
+/// The same in one line: ends of lines and tabs are spelled out too.
+std::string visible_in_a_line(std::string_view text);
+
 /// JSON for people and programs, indented.  Bytes that are not UTF-8 are replaced, so that text of
 /// a damaged file never costs the rest.
 std::string json_text(const nlohmann::ordered_json& json);

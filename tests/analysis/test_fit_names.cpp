@@ -99,6 +99,8 @@ TEST(FitNames, ControlCharactersAreRefused) {
     EXPECT_NE(read_file(folder / "errors").find("bad_run_json: r/run.json: \"method\""),
               std::string::npos)
         << read_file(folder / "errors");
+    const std::string said = read_file(folder / "errors");
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << "one line";
   }
   EXPECT_EQ(run(folder, "--csv a.csv --out $'o\\xe9'"), 2);
   EXPECT_NE(read_file(folder / "errors").find("o\\xE9"), std::string::npos);
