@@ -107,6 +107,7 @@ Staging::Staging(const std::string& out, Existing existing)
   }
   remove_staging(staging_);  // left by a run that was killed
   problem.clear();
+  clean_up_.emplace([this] { remove(); });  // first: a signal may come as soon as it is there
   const bool is_made = fs::create_directory(staging_, problem);
   if (!is_made) {
     ::close(lock_);
@@ -120,7 +121,6 @@ Staging::Staging(const std::string& out, Existing existing)
     fail(Exit::data, "cannot write to the folder {}: {}; choose another --out", out_,
          problem.message());
   }
-  clean_up_.emplace([this] { remove(); });
 }
 
 Staging::~Staging() {
