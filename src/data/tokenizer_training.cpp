@@ -9,8 +9,8 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
-#include "data/character_set.hpp"
 #include "base/utf8.hpp"
+#include "data/character_set.hpp"
 #include "data/words.hpp"
 
 namespace dfascale {

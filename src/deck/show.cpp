@@ -67,8 +67,7 @@ std::string kind_text(Kind kind) {
     case Kind::seconds: return "seconds or text (\"2h30m\", \"HH:MM:SS\")";
     case Kind::word: return "one of";
     case Kind::text: return "text";
-    case Kind::name:
-      return "letters, digits (of any script) and . _ + -, not beginning with a dot";
+    case Kind::name: return "letters, digits (of any script) and . _ + -, not beginning with a dot";
     case Kind::restart: return "auto, required, never, a step, or a path (with a / in it)";
   }
   return "";
